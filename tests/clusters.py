@@ -1,0 +1,366 @@
+"""What the tests run against: a real standalone Spark cluster, a real MLflow server, fresh Pythons."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Self
+
+from tests import leash
+
+LOOPBACK = "127.0.0.1"
+
+
+class NotReadyError(Exception):
+    """A process did not come up in time; the message ends with the tail of its log."""
+
+
+# --- processes
+
+
+class LeashedProcess:
+    """A command whose session of processes ends with `end()`, or with this process, however that ends."""
+
+    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self._popen = _popen(command, output, subprocess.STDOUT, env, cwd)
+
+    @property
+    def session_id(self) -> int:
+        return self._popen.pid
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_until(self, ready: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+        """Return as soon as `ready()` holds; raise NotReadyError when the command ends or the time is up."""
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            ended = self._popen.poll()
+            if ended is not None or time.monotonic() > deadline:
+                why = f"not within {timeout_s} s" if ended is None else f"exited with {ended}"
+                raise NotReadyError(f"{what}: {why}\n{self.log_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def end(self) -> None:
+        _let_go(self._popen)
+
+
+def _popen(
+    command: Sequence[str],
+    stdout: IO[bytes],
+    stderr: IO[bytes] | int,
+    env: Mapping[str, str],
+    cwd: Path,
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", leash.__file__, *command],
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
+        env=dict(env),
+        cwd=cwd,
+        start_new_session=True,
+    )
+
+
+def _let_go(process: "subprocess.Popen[bytes]") -> int:
+    """Close the leash's pipe, wait until all of its session is gone, return the command's exit status."""
+    assert process.stdin is not None
+    process.stdin.close()
+    return process.wait(timeout=leash.GRACE_S + 30)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that was free just now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def http_get(url: str) -> bytes | None:
+    """The body of a successful answer, or None while nobody answers."""
+    # Without a proxy: where one is set for the internet, it knows nothing of this machine's loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as answer:
+            body: bytes = answer.read()
+            return body
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return None
+
+
+# --- a script in a Python of its own
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a script ended; `returncode` is 124 where its time was up."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def check(self) -> Self:
+        """Itself, or AssertionError with all that the script said."""
+        said = f"--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+        assert self.returncode == 0, f"exit {self.returncode}\n{said}"
+        return self
+
+
+def run_python(
+    script: str | Path,
+    *,
+    args: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 120,
+    master: str | None = None,
+    conf: Mapping[str, str] | None = None,
+) -> Finished:
+    """Run a script, or its (indented) source, in a fresh Python; nothing that it started outlives the call.
+
+    PySpark allows one SparkContext in a process, so whatever needs a `spark://` master runs like this: with
+    `master`, `SparkSession.builder.getOrCreate()` in the script gets a session there, set up as `conf` says.
+    `env` is added to the environment of this process. The working folder is an empty temporary one.
+    """
+    with tempfile.TemporaryDirectory(prefix="stagewright-script-") as scratch:
+        folder = Path(scratch)
+        if isinstance(script, str):
+            source, script = textwrap.dedent(script), folder / "script.py"
+            script.write_text(source)
+        (folder / "cwd").mkdir()
+        command = [sys.executable, str(script), *args]
+        return run_command(
+            command,
+            env={**spark_submit_environment(master, conf or {}), **(env or {})},
+            timeout_s=timeout_s,
+            cwd=folder / "cwd",
+        )
+
+
+def run_command(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 120,
+    cwd: Path | None = None,
+) -> Finished:
+    """Run any command like `run_python` does; without `cwd` in an empty temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="stagewright-run-") as scratch:
+        out, err = Path(scratch) / "stdout", Path(scratch) / "stderr"
+        (Path(scratch) / "cwd").mkdir()
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            environment = {**os.environ, **(env or {})}
+            process = _popen(command, stdout, stderr, environment, cwd or Path(scratch) / "cwd")
+            late = False
+            try:
+                process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                late = True
+            finally:
+                returncode = _let_go(process)
+        said = [part.read_text(errors="replace") for part in (out, err)]
+    if late:
+        said[1] += f"\nended after {timeout_s} s: out of time"
+    return Finished(124 if late else returncode, *said)
+
+
+def spark_submit_environment(master: str | None, conf: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which a script's SparkSession takes these settings unless it sets its own."""
+    if master is None and not conf:
+        return {}
+    settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", **conf}
+    words = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
+    if master is not None:
+        words = ["--master", master, *words]
+    quoted = " ".join(f'"{word}"' for word in words)
+    return {"PYSPARK_SUBMIT_ARGS": f"{quoted} pyspark-shell"}
+
+
+def python_without_stagewright(folder: Path) -> Path:
+    """The interpreter of a new environment that has this one's packages, but not stagewright's.
+
+    Cheap: they are links. For executors that may have nothing but a model's own requirements.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    inside = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
+    left_out = {"__pycache__", "registry", "pyfunc_models", "jobs"}
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if "stagewright" not in entry.name and entry.name not in left_out:
+            (Path(inside) / entry.name).symlink_to(entry)
+    return folder / "bin" / "python"
+
+
+# --- Spark
+
+
+def spark_home() -> Path:
+    """Where the pip package keeps Spark."""
+    spec = find_spec("pyspark")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+@dataclass
+class SparkCluster:
+    """A standalone Spark cluster on 127.0.0.1: a master and `workers` worker processes of `cores` cores each.
+
+    Each worker offers the GPU addresses in `gpus`, which need not exist. `environment` is added to the
+    workers' and so to their executors'. Logs and work folders go below `folder`.
+    """
+
+    folder: Path
+    workers: int = 2
+    cores: int = 1
+    memory: str = "2g"
+    gpus: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    url: str = field(default="", init=False)
+    _processes: list[LeashedProcess] = field(default_factory=list, init=False)
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._start()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def session_ids(self) -> list[int]:
+        """Of all that the cluster runs: a process belongs to it if its session is one of these."""
+        return [process.session_id for process in self._processes]
+
+    def end(self) -> None:
+        """End the workers, then the master; returns when the last process is gone."""
+        while self._processes:
+            self._processes.pop().end()
+
+    def _start(self) -> None:
+        master = self._launch("Master", [], {"SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false"})
+        # Port 0, read back from the log: a port looked up beforehand can be taken when Spark wants it.
+        master.wait_until(lambda: "service 'MasterUI' on port" in master.log_text(), "Spark master")
+        self.url = f"spark://{LOOPBACK}:{_port(master, 'sparkMaster')}"
+        status_url = f"http://{LOOPBACK}:{_port(master, 'MasterUI')}/json/"
+        for number in range(self.workers):
+            self._launch_worker(number)
+        master.wait_until(lambda: _alive_workers(status_url) == self.workers, f"{self.workers} Spark workers")
+
+    def _launch_worker(self, number: int) -> None:
+        work = self.folder / f"worker-{number}"
+        options = ["-c", str(self.cores), "-m", self.memory, "-d", str(work), self.url]
+        self._launch("Worker", options, {"SPARK_WORKER_OPTS": self._gpu_options(), **self.environment})
+
+    def _gpu_options(self) -> str:
+        if not self.gpus:
+            return ""
+        script = self.folder / "discover-gpus"
+        found = json.dumps({"name": "gpu", "addresses": list(self.gpus)})
+        script.write_text(f"#!/bin/sh\ncat <<'JSON'\n{found}\nJSON\n")
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        resource = "-Dspark.worker.resource.gpu"
+        return f"{resource}.amount={len(self.gpus)} {resource}.discoveryScript={script}"
+
+    def _launch(self, role: str, options: Sequence[str], environment: Mapping[str, str]) -> LeashedProcess:
+        scratch = self.folder / "local"
+        scratch.mkdir(exist_ok=True)
+        spark = {
+            "SPARK_HOME": str(spark_home()),
+            "SPARK_LOCAL_IP": LOOPBACK,
+            "SPARK_LOCAL_DIRS": str(scratch),
+            "SPARK_DAEMON_MEMORY": "512m",
+        }
+        main_class = f"org.apache.spark.deploy.{role.lower()}.{role}"
+        address = ["--host", LOOPBACK, "--port", "0", "--webui-port", "0"]
+        command = [str(spark_home() / "bin" / "spark-class"), main_class, *address, *options]
+        log = self.folder / f"{len(self._processes)}-{role.lower()}.log"
+        process = LeashedProcess(command, log, {**os.environ, **spark, **environment}, self.folder)
+        self._processes.append(process)
+        return process
+
+
+def _port(process: LeashedProcess, service: str) -> int:
+    found = re.search(rf"service '{service}' on port (\d+)", process.log_text())
+    assert found is not None, process.log_text()
+    return int(found[1])
+
+
+def _alive_workers(status_url: str) -> int:
+    answer = http_get(status_url)
+    if answer is None:
+        return 0
+    return sum(worker["state"] == "ALIVE" for worker in json.loads(answer)["workers"])
+
+
+# --- MLflow
+
+
+class MlflowServer:
+    """A tracking server and registry on 127.0.0.1 over the given store; it serves the artifacts too."""
+
+    def __init__(self, backend_store_uri: str, artifacts_dir: Path) -> None:
+        self.backend_store_uri = backend_store_uri
+        self.artifacts_dir = artifacts_dir
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self._process: LeashedProcess | None = None
+
+    def __enter__(self) -> Self:
+        self.artifacts_dir.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="stagewright-mlflow-"))
+        process = LeashedProcess(self._command(), folder / "server.log", self._environment(), folder)
+        self._process = process
+        try:
+            process.wait_until(lambda: http_get(f"{self.url}/health") == b"OK", "MLflow server")
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def session_ids(self) -> list[int]:
+        """As in SparkCluster."""
+        return [] if self._process is None else [self._process.session_id]
+
+    def end(self) -> None:
+        """End the server and all its workers; returns when the last process is gone."""
+        if self._process is not None:
+            self._process.end()
+            shutil.rmtree(self._process.log.parent, ignore_errors=True)
+            self._process = None
+
+    def _command(self) -> list[str]:
+        store = ["--backend-store-uri", self.backend_store_uri]
+        artifacts = ["--artifacts-destination", str(self.artifacts_dir)]
+        address = ["--host", LOOPBACK, "--port", str(self.port), "--workers", "1"]
+        return [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *address]
+
+    def _environment(self) -> dict[str, str]:
+        # The tests' tracking URI would make the server a client of itself; its job runner costs processes.
+        unset = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}
+        kept = {key: value for key, value in os.environ.items() if key not in unset}
+        return {**kept, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

@@ -1,0 +1,164 @@
+"""Fixtures of all tests: real Spark, a real MLflow server, a SQLite registry of one's own, and no network."""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.clusters import LOOPBACK, MlflowServer, SparkCluster, spark_home
+
+# --- nothing of these tests leaves this machine, or reaches into the home folder
+
+_HOME = tempfile.TemporaryDirectory(prefix="stagewright-home-")
+
+_ENVIRONMENT = {
+    "HOME": _HOME.name,
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "HF_HUB_OFFLINE": "1",
+    "SPARK_LOCAL_IP": LOOPBACK,
+    "SPARK_HOME": str(spark_home()),
+    "PYTHONUNBUFFERED": "1",
+}
+_FOREIGN = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_REGISTRY_URI",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_ID",
+    "MLFLOW_EXPERIMENT_NAME",
+    "SPARK_CONF_DIR",
+    "PYSPARK_SUBMIT_ARGS",
+    "PYSPARK_PYTHON",
+    "PYSPARK_DRIVER_PYTHON",
+)
+
+
+def _isolate() -> None:
+    """Before anything is imported that reads its environment once."""
+    for name in _FOREIGN:
+        os.environ.pop(name, None)
+    os.environ.update(_ENVIRONMENT)
+    # openvino.convert_model reports to Google Analytics unless this file in the home folder says 0.
+    consent = Path(_HOME.name) / "intel" / "openvino_telemetry"
+    consent.parent.mkdir()
+    consent.write_text("0")
+
+
+_isolate()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that need a GPU where there is none: pytest counts them apart from what it ran."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and not _cuda_is_available():
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if item not in marked]
+
+
+def _cuda_is_available() -> bool:
+    import torch  # here, because it costs seconds, and most runs have no such test
+
+    return torch.cuda.is_available()
+
+
+# --- Spark
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one SparkSession of this process, on local[2].
+
+    A `spark://` master needs a process of its own: `clusters.run_python`.
+    """
+    folder = tmp_path_factory.mktemp("spark")
+    settings = {
+        "spark.driver.bindAddress": LOOPBACK,
+        "spark.driver.host": LOOPBACK,
+        "spark.local.dir": str(folder / "local"),
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    session = SparkSession.builder.master("local[2]").config(map=dict(settings)).getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def spark_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
+    """A real cluster of two workers with one core each, started for the first test that asks for it."""
+    with SparkCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+# --- MLflow
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    tmp_path_factory: pytest.TempPathFactory, registry_template: Path
+) -> Iterator[MlflowServer]:
+    """A real MLflow server over SQLite; tests share it, so each takes model names of its own."""
+    folder = tmp_path_factory.mktemp("mlflow-server")
+    store = copy_registry(registry_template, folder, artifacts="mlflow-artifacts:/0")
+    with MlflowServer(store, folder / "artifacts") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty registry's database: the migrations take seconds, so they run once."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("registry-template")
+    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+        f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
+    )
+    store.engine.dispose()
+    return folder / "mlflow.db"
+
+
+def copy_registry(template: Path, folder: Path, artifacts: str) -> str:
+    """The URI of a fresh copy in `folder`, whose default experiment keeps its artifacts at `artifacts`."""
+    database = folder / "mlflow.db"
+    shutil.copyfile(template, database)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE experiments SET artifact_location = ?", (artifacts,))
+    return f"sqlite:///{database}"
+
+
+@pytest.fixture
+def registry_uri(registry_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty SQLite registry below tmp_path, which MLflow's clients use when nothing else is said."""
+    folder = tmp_path / "registry"
+    artifacts = folder / "artifacts"
+    artifacts.mkdir(parents=True)
+    uri = copy_registry(registry_template, folder, artifacts=(artifacts / "0").as_uri())
+    forget_mlflow_state()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", uri)
+    # New experiments would put their artifacts into ./mlruns.
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", artifacts.as_uri())
+    yield uri
+    forget_mlflow_state()
+
+
+def forget_mlflow_state() -> None:
+    """Undo set_tracking_uri, set_registry_uri and set_experiment, and end runs that are still open."""
+    import mlflow
+    from mlflow.tracking import fluent
+    from mlflow.tracking._model_registry import utils as registry_utils
+
+    while mlflow.active_run() is not None:
+        mlflow.end_run()
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    registry_utils._registry_uri = None
+    fluent._active_experiment_id = None
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
