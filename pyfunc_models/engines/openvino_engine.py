@@ -1,0 +1,61 @@
+"""OpenVINO on a CPU: one compiled graph per process, as many asynchronous requests as threads."""
+
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+import openvino as ov
+
+from ..device import Device
+from . import EngineUnavailable, Images, Outputs, Precision
+
+GRAPH = "model.xml"
+
+
+class OpenVinoEngine:
+    """A compiled OpenVINO graph; see `engines.Engine`."""
+
+    batch_size = 32
+
+    def __init__(self, graph: Path, device: Device, precision: Precision) -> None:
+        core = ov.Core()
+        if precision is Precision.BF16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise EngineUnavailable(
+                f"This worker's CPU has no bf16 arithmetic and would only emulate it slowly; "
+                f"run with precision {Precision.F32.value!r} or on CPUs with avx512_bf16 or AMX."
+            )
+        compiled = core.compile_model(
+            str(graph),
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": str(precision),
+                "INFERENCE_NUM_THREADS": device.threads,
+                "NUM_STREAMS": device.threads,
+                # Pinned threads start at core 0 in every process: two workers would share one core.
+                "ENABLE_CPU_PINNING": False,
+            },
+        )
+        self.slots = device.threads
+        self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
+        for _ in range(self.slots):
+            self._idle.put(compiled.create_infer_request())
+
+    def submit(self, images: Images) -> Callable[[], Outputs]:
+        """Start inference of uint8 [N, H, W, 3]; waits only when all `slots` are taken."""
+        request = self._idle.get()
+        request.start_async({0: images}, share_inputs=True)
+
+        def result() -> Outputs:
+            try:
+                request.wait()
+                return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+            finally:
+                self._idle.put(request)
+
+        return result
+
+
+def load(graphs: Path, device: Device, precision: Precision) -> OpenVinoEngine:
+    """Compile the OpenVINO IR in `graphs` for this worker's threads."""
+    return OpenVinoEngine(graphs / GRAPH, device, precision)

@@ -1,0 +1,183 @@
+"""The PythonModel that travels: reads photos, infers in batches, answers one row for each row."""
+
+import importlib
+import os
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PythonModel
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from PIL import Image
+
+from . import device, kinds, model_store, pipeline
+from .decode import RowFault, Status, decode
+from .engines import Images, Outputs, Precision
+from .preprocess import Preprocess, transform
+from .spec import ModelSpec
+
+# Where things lie below `artifacts/model` of the MLflow model directory.
+PREPROCESS = "preprocess.json"
+LABELS = "labels.json"
+CALLABLES = "callables.pkl"
+
+Transform = Callable[[Image.Image], Image.Image]
+Postprocess = Callable[[Outputs], Outputs]
+Column = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCode:
+    """A scientist's own callables; both optional, both travel by cloudpickle.
+
+    `transform`: PIL RGB image -> PIL RGB image, before the preprocessing.
+    `postprocess`: float32 [N, D] outputs of the graph -> float32 [N, D'], before the answer is made.
+    """
+
+    transform: Transform | None = None
+    postprocess: Postprocess | None = None
+
+
+class ImageModel(PythonModel, ABC):
+    """Base of every kind of prediction: `content` (binary) in; the kind's columns, `status` and `error` out.
+
+    A row that cannot be read keeps its place: its `status` says why, `error` says it in words, and its other
+    columns hold `blank()`. Strings are never null here, because `spark_udf` would turn None into 'None'.
+    """
+
+    kind: ClassVar[str]
+    outputs: ClassVar[list[ColSpec]]
+    params: ClassVar[list[ParamSpec]] = []
+    labelled: ClassVar[bool] = False
+
+    @abstractmethod
+    def columns(self, outputs: Outputs, params: dict[str, Any]) -> dict[str, Column]:
+        """The kind's columns for float32 [N, D] outputs, N values each."""
+
+    @abstractmethod
+    def blank(self) -> dict[str, Any]:
+        """The value of each column of `columns` in a row without a prediction."""
+
+    @classmethod
+    def signature(cls) -> ModelSignature:
+        """Input `content`; outputs and params of this kind."""
+        common = [
+            ParamSpec("batch_size", DataType.long, 0),
+            ParamSpec("decode_threads", DataType.long, 0),
+            ParamSpec("precision", DataType.string, Precision.F32.value),
+        ]
+        status = [ColSpec(DataType.string, "status"), ColSpec(DataType.string, "error")]
+        return ModelSignature(
+            inputs=Schema([ColSpec(DataType.binary, "content")]),
+            outputs=Schema([*cls.outputs, *status]),
+            params=ParamSchema([*common, *cls.params]),
+        )
+
+    def load_context(self, context: Any) -> None:
+        """Verify the model directory, then read what is small; the graph is loaded by the first prediction.
+
+        Raises manifest.ManifestError where a file is not what was packaged.
+        """
+        self._graphs = Path(context.artifacts["model"])
+        root = self._graphs.parent.parent
+        model_store.verify_once(root)
+        self.spec = ModelSpec.read(root)
+        self.preprocess = Preprocess.from_json((self._graphs / PREPROCESS).read_text())
+        self.own_code = _unpickle(self._graphs / CALLABLES) if self.spec.pickled else OwnCode()
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """DataFrame with a binary column `content` -> one row for each row; see the class.
+
+        Params: `batch_size` and `decode_threads` (0: what suits the device), `precision` (`f32`, or one that
+        the version was registered with), and the kind's own.
+        """
+        given = params or {}
+        contents: list[bytes | None] = list(model_input["content"])
+        scored = self._score(contents, given)
+        status = np.full(len(contents), Status.OK.value, dtype=object)
+        error = np.full(len(contents), "", dtype=object)
+        for row, fault in scored.faults.items():
+            status[row], error[row] = fault.status.value, fault.error
+        answers = self._answers(scored, len(contents), given)
+        return pd.DataFrame({**answers, "status": status, "error": error})
+
+    def read(self, content: bytes | None) -> Images | RowFault:
+        """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it, or why not."""
+        image = decode(content, orientation=self.preprocess.orientation)
+        if isinstance(image, RowFault):
+            return image
+        if self.own_code.transform is not None:
+            try:
+                image = self.own_code.transform(image)
+            except Exception as error:  # somebody else's code: whatever it raises is this row's fault
+                return RowFault(Status.UNSUPPORTED, f"the model's own transform raised {error!r}")
+        return transform(image, self.preprocess)
+
+    def _score(self, contents: list[bytes | None], params: dict[str, Any]) -> pipeline.Scored:
+        here = device.current()
+        engine = model_store.engine(self.spec.model_digest, self._graphs, here, self._precision(params))
+        settings = pipeline.Settings(
+            batch_size=int(params.get("batch_size") or engine.batch_size),
+            threads=int(params.get("decode_threads") or here.threads),
+            size=self.preprocess.output_size,
+        )
+        return pipeline.score(contents, self.read, engine, settings)
+
+    def _precision(self, params: dict[str, Any]) -> Precision:
+        wanted = str(params.get("precision") or Precision.F32)
+        if wanted not in self.spec.precisions:
+            raise ValueError(
+                f"This version was not registered with precision {wanted!r}, only with "
+                f"{list(self.spec.precisions)}. Register it again with `--precision {wanted}`."
+            )
+        return Precision(wanted)
+
+    def _answers(self, scored: pipeline.Scored, rows: int, params: dict[str, Any]) -> dict[str, Column]:
+        if scored.outputs is None:
+            return {name: [value] * rows for name, value in self.blank().items()}
+        outputs = scored.outputs
+        if self.own_code.postprocess is not None:
+            outputs = np.asarray(self.own_code.postprocess(outputs), dtype=np.float32)
+        answers = self.columns(outputs, params)
+        if not scored.faults:
+            return answers
+        return {name: _scatter(answers[name], scored.rows, rows, blank) for name, blank in self.blank().items()}
+
+
+def _scatter(values: Column, at: list[int], rows: int, blank: Any) -> Column:
+    column = [blank] * rows
+    for row, value in zip(at, values, strict=True):
+        column[row] = value
+    return column
+
+
+def _unpickle(path: Path) -> OwnCode:
+    if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
+        raise ValueError(
+            "This version carries callables by cloudpickle, and MLFLOW_ALLOW_PICKLE_DESERIALIZATION forbids "
+            "to read them. Allow it, or package the model without callables of your own."
+        )
+    import cloudpickle
+
+    own: dict[str, Any] = cloudpickle.loads(path.read_bytes())
+    return OwnCode(**own)
+
+
+def kind_names() -> list[str]:
+    """The kinds of prediction that there are: one module each in `kinds`."""
+    return sorted(module.name for module in pkgutil.iter_modules(kinds.__path__))
+
+
+def model_class(kind: str) -> type[ImageModel]:
+    """The ImageModel of a kind. Raises ValueError, naming the kinds that there are."""
+    if kind not in kind_names():
+        raise ValueError(f"There is no kind of prediction {kind!r}; there are {kind_names()}.")
+    module = importlib.import_module(f"{kinds.__name__}.{kind}")
+    found: type[ImageModel] = module.MODEL
+    return found

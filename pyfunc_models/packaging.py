@@ -1,0 +1,213 @@
+"""The driver's side: nn.Module + Preprocess + labels -> a model directory that needs neither's code."""
+
+import hashlib
+import json
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+import cloudpickle
+import mlflow.pyfunc
+import torch
+
+from . import manifest
+from .engines import Precision, openvino_engine, torch_engine
+from .export import ExportError, export
+from .image_model import CALLABLES, LABELS, PREPROCESS, OwnCode, kind_names, model_class
+from .preprocess import Preprocess
+from .spec import SPEC, ModelSpec
+
+__all__ = ["ExportError", "OwnCode", "PackageOptions", "PackagingError", "Preprocess", "kind_names", "package"]
+
+WRAPPER = Path(__file__).parent
+# The driver's side of this folder stays behind: what does not travel does not change the code's digest either.
+STAYS_BEHIND = frozenset({"packaging.py", "export.py", "entrypoint.py"})
+# What an OpenVINO worker imports. A GPU worker needs torch besides; see GPU_REQUIREMENTS.
+REQUIRED = ("mlflow", "openvino", "pillow", "numpy", "pandas", "pyarrow")
+GPU_REQUIREMENTS = "requirements-gpu.txt"
+
+
+class PackagingError(ValueError):
+    """What was handed over cannot be packaged; says what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageOptions:
+    """What most models leave as it is.
+
+    `kind`: see `kind_names()`. `architecture`: how the scientist calls it, for the version's tags.
+    `precisions`: the arithmetics that jobs may choose from. `own_code`: callables that travel by cloudpickle.
+    """
+
+    kind: str = "classifier"
+    architecture: str | None = None
+    precisions: tuple[str, ...] = (Precision.F32.value,)
+    own_code: OwnCode = OwnCode()
+
+
+def package(
+    module: torch.nn.Module,
+    preprocess: Preprocess,
+    labels: Sequence[str] | None = None,
+    *,
+    into: Path | str,
+    options: PackageOptions | None = None,
+) -> Path:
+    """Write an MLflow model directory to `into` (which must not exist) and return its path.
+
+    `module`: float32 [N, 3, H, W] -> float32 [N, D]. `labels`: D names for a classifier, in the order of the
+    logits; without them classes are called "0" to "D-1". Raises PackagingError on input that does not fit
+    together and ExportError on a module that does not export; `into` is then left unmade.
+    """
+    options = options or PackageOptions()
+    into = Path(into)
+    if into.exists():
+        raise PackagingError(f"{str(into)!r} exists already; name a folder that does not.")
+    precisions = _precisions(options.precisions)
+    with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
+        model = Path(scratch) / "model"
+        model.mkdir()
+        width = export(module, preprocess, model)
+        labels_count = _write_labels(labels, width, options.kind, model)
+        (model / PREPROCESS).write_text(preprocess.to_json())
+        pickled = _write_callables(options.own_code, model)
+        code = _copy_wrapper(Path(scratch))
+        digests = _digests(model, code.name.rpartition("_")[2], preprocess)
+        spec = ModelSpec(
+            model_digest=_model_digest(digests, options.kind, precisions, model),
+            kind=options.kind,
+            architecture=options.architecture or _qualified_name(module),
+            precisions=precisions,
+            labels_count=labels_count,
+            digests=digests,
+            versions=_versions(),
+            pickled=pickled,
+        )
+        target = Path(scratch) / "packaged"
+        _save(target, model, code, options.kind)
+        spec.write(target)
+        manifest.write(target)
+        into.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(target, into)
+    return into
+
+
+def _precisions(wanted: Iterable[str]) -> tuple[str, ...]:
+    known = [precision.value for precision in Precision]
+    for precision in wanted:
+        if precision not in known:
+            raise PackagingError(f"There is no precision {precision!r}; there are {known}.")
+    # f32 is what the others are measured against, so every version has it.
+    return tuple(precision for precision in known if precision in {Precision.F32, *wanted})
+
+
+def _write_labels(labels: Sequence[str] | None, width: int, kind: str, model: Path) -> int | None:
+    if kind not in kind_names():
+        raise PackagingError(f"There is no kind of prediction {kind!r}; there are {kind_names()}.")
+    if not model_class(kind).labelled:
+        if labels is not None:
+            raise PackagingError(f"A model of kind {kind!r} has no labels; leave them out.")
+        return None
+    names = [str(label) for label in labels] if labels is not None else [str(i) for i in range(width)]
+    if len(names) != width:
+        raise PackagingError(
+            f"There are {len(names)} labels, but the module gives {width} logits; "
+            "hand over one label for each, in the order of the logits."
+        )
+    (model / LABELS).write_text(json.dumps(names, ensure_ascii=False))
+    return width
+
+
+def _write_callables(own: OwnCode, model: Path) -> tuple[str, ...]:
+    named = {name: code for name, code in {"transform": own.transform, "postprocess": own.postprocess}.items() if code}
+    if not named:
+        return ()
+    by_value = {_module_of(code) for code in named.values()} - {None}
+    for module in by_value:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        (model / CALLABLES).write_bytes(cloudpickle.dumps(named))
+    finally:
+        for module in by_value:
+            cloudpickle.unregister_pickle_by_value(module)
+    return tuple(named)
+
+
+def _module_of(code: object) -> ModuleType | None:
+    """The scientist's module that must travel too; an installed package's stays a name to import."""
+    module = sys.modules.get(getattr(code, "__module__", None) or type(code).__module__)
+    if module is None or module.__name__ in ("__main__", "builtins") or not getattr(module, "__file__", None):
+        return None
+    installed = "site-packages" in Path(str(module.__file__)).parts
+    return None if installed else module
+
+
+def _copy_wrapper(scratch: Path) -> Path:
+    """This folder under the name `pyfunc_models_<digest of its content>`."""
+    sources = sorted(
+        path.relative_to(WRAPPER) for path in WRAPPER.rglob("*.py") if path.name not in STAYS_BEHIND
+    )
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(f"{source.as_posix()}\0{manifest.sha256(WRAPPER / source)}\n".encode())
+    target = scratch / f"pyfunc_models_{digest.hexdigest()[:16]}"
+    for source in sources:
+        (target / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(WRAPPER / source, target / source)
+    return target
+
+
+def _digests(model: Path, code: str, preprocess: Preprocess) -> dict[str, str]:
+    return {
+        "weights": manifest.sha256((model / openvino_engine.GRAPH).with_suffix(".bin")),
+        "graph": manifest.sha256(model / openvino_engine.GRAPH),
+        "program": manifest.sha256(model / torch_engine.GRAPH),
+        "preprocess": preprocess.digest,
+        "code": code,
+    }
+
+
+def _model_digest(digests: dict[str, str], kind: str, precisions: tuple[str, ...], model: Path) -> str:
+    """Of all that decides a prediction, and of nothing else: no time, no path, no library's version."""
+    parts = {**digests, "kind": kind, "precisions": precisions}
+    for name in (LABELS, CALLABLES):
+        if (model / name).exists():
+            parts[name] = manifest.sha256(model / name)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _save(target: Path, model: Path, code: Path, kind: str) -> None:
+    script = target.parent / "entrypoint.py"
+    text = (WRAPPER / "entrypoint.py").read_text()
+    script.write_text(
+        text.replace("pyfunc_models.kinds.classifier", f"{code.name}.kinds.{kind}").replace("a classifier", f"kind {kind}")
+    )
+    # MLflow runs the script once while it saves.
+    sys.path.insert(0, str(code.parent))
+    try:
+        mlflow.pyfunc.save_model(
+            path=target,
+            python_model=str(script),
+            code_paths=[str(code)],
+            artifacts={"model": str(model)},
+            signature=model_class(kind).signature(),
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
+        )
+    finally:
+        sys.path.remove(str(code.parent))
+    (target / GPU_REQUIREMENTS).write_text(f"-r requirements.txt\ntorch=={version('torch')}\n")
+
+
+def _versions() -> dict[str, str]:
+    names = ("stagewright", "mlflow", "openvino", "torch")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _qualified_name(module: torch.nn.Module) -> str:
+    return f"{type(module).__module__}:{type(module).__qualname__}"

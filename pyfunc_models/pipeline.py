@@ -1,0 +1,115 @@
+"""Decode threads -> bounded batches -> engine, in input order.
+
+While the engine works on some batches, the threads decode the next ones straight into their uint8 buffers.
+What is in flight is bounded by `engine.slots + READ_AHEAD + 1` batches and by the photo that each thread decodes,
+whatever the number of rows.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+from .decode import RowFault, Status
+from .engines import Engine, Images, Outputs
+
+# Batches being decoded beside the one that the engine is given next.
+READ_AHEAD = 2
+# Rows per call into a thread: the hand-over costs some 30 µs, a photo's decoding milliseconds.
+ROWS_PER_CALL = 4
+
+Content = bytes | None
+Read = Callable[[Content], Images | RowFault]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`batch_size` rows a batch, `threads` that decode, `size` (height, width) of the engine's input."""
+
+    batch_size: int
+    threads: int
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """`outputs` float32 [len(rows), D] of the rows that could be read; `faults` of all others, by row."""
+
+    rows: list[int]
+    outputs: Outputs | None
+    faults: dict[int, RowFault]
+
+
+@dataclass(slots=True)
+class _Batch:
+    start: int
+    images: Images
+    calls: list[Future[list[RowFault | None]]] = field(default_factory=list)
+
+    def wait(self) -> list[RowFault | None]:
+        return [fault for call in self.calls for fault in call.result()]
+
+
+def score(contents: Sequence[Content], read: Read, engine: Engine, settings: Settings) -> Scored:
+    """Read and infer all of `contents`; a row that cannot be read is a fault, never an exception."""
+    rows: list[int] = []
+    outputs: list[Outputs] = []
+    faults: dict[int, RowFault] = {}
+    pending: deque[Callable[[], Outputs]] = deque()
+    for batch in _read_ahead(contents, read, settings):
+        found = batch.wait()
+        good = [i for i, fault in enumerate(found) if fault is None]
+        faults.update({batch.start + i: fault for i, fault in enumerate(found) if fault is not None})
+        if not good:
+            continue
+        if len(pending) == engine.slots:
+            outputs.append(pending.popleft()())
+        pending.append(engine.submit(batch.images if len(good) == len(found) else batch.images[good]))
+        rows.extend(batch.start + i for i in good)
+    outputs.extend(result() for result in pending)
+    return Scored(rows, np.concatenate(outputs) if outputs else None, faults)
+
+
+def _read_ahead(contents: Sequence[Content], read: Read, settings: Settings) -> Iterator[_Batch]:
+    """Batches in input order, at most READ_AHEAD of them being decoded."""
+    decoding: deque[_Batch] = deque()
+    for start in range(0, len(contents), settings.batch_size):
+        decoding.append(_start(contents, start, read, settings))
+        if len(decoding) > READ_AHEAD:
+            yield decoding.popleft()
+    yield from decoding
+
+
+def _start(contents: Sequence[Content], start: int, read: Read, settings: Settings) -> _Batch:
+    rows = contents[start : start + settings.batch_size]
+    batch = _Batch(start, np.empty((len(rows), *settings.size, 3), dtype=np.uint8))
+
+    def fill(first: int) -> list[RowFault | None]:
+        return [
+            _fill_row(batch.images[i], rows[i], read)
+            for i in range(first, min(first + ROWS_PER_CALL, len(rows)))
+        ]
+
+    pool = _pool(settings.threads)
+    batch.calls.extend(pool.submit(fill, first) for first in range(0, len(rows), ROWS_PER_CALL))
+    return batch
+
+
+def _fill_row(slot: Images, content: Content, read: Read) -> RowFault | None:
+    pixels = read(content)
+    if isinstance(pixels, RowFault):
+        return pixels
+    if pixels.shape != slot.shape or pixels.dtype != np.uint8:
+        # Only a scientist's own transform can do this.
+        found = f"{pixels.dtype} {list(pixels.shape)}"
+        return RowFault(Status.UNSUPPORTED, f"the transform gave {found}, not uint8 {list(slot.shape)}")
+    slot[...] = pixels
+    return None
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="decode")
