@@ -1,0 +1,66 @@
+# Every target makes the environment that it needs; nothing is written outside this folder but pip's own cache.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test test-gpu check format clean jdk
+
+VENV ?= .venv
+ARGS ?=
+INSTALLED := $(VENV)/.installed
+
+help:  ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos with it
+	$(VENV)/bin/stagewright demo $(ARGS)
+
+test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-k promotion'
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
+	$(VENV)/bin/python -m pytest -m gpu $(ARGS)
+
+check: $(INSTALLED)  ## Lint, formatting and types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+format: $(INSTALLED)  ## Format, and mend what the linter can mend
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+clean:  ## Remove caches and what the demo made; keeps the environment
+	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist demo-output spark-warehouse metastore_db derby.log
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# --- the environment
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(eval PYTHON := $(if $(PYTHON),$(PYTHON),$(call find_python)))
+	@$(if $(PYTHON),,$(error $(NO_PYTHON)))
+	@echo 'Installing into $(VENV): minutes on the first run, and about 6 GB on x86-64, where torch brings CUDA.'
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# A python3.11 in PATH may be the shim of a version manager that has no 3.11: so it is run, not only found.
+find_python = $(shell for python in python3.11 python3 python3.12 python3.13; do \
+  if $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+    echo $$python; break; fi; done)
+NO_PYTHON = stagewright needs Python 3.11 or newer with its venv module, and finds none in PATH: \
+  apt-get install python3.11-venv, or name one: make PYTHON=/path/to/python3.11
+
+# --- the JDK, which Spark needs and pip cannot bring
+
+jdk:
+	@$(eval FAULT := $(call jdk_fault))
+	@$(if $(FAULT),$(error stagewright needs a JDK 17 or newer, but $(FAULT): \
+	  apt-get install openjdk-17-jdk-headless, or set JAVA_HOME to one))
+
+jdk_fault = $(shell \
+  java="$${JAVA_HOME:+$$JAVA_HOME/bin/}java"; \
+  version=$$("$$java" -version 2>&1 | sed -n 's/.* version "\(1\.\)\{0,1\}\([0-9][0-9]*\).*/\2/p' | head -n 1); \
+  if [ -z "$$version" ]; then echo "$$java does not run"; \
+  elif [ "$$version" -lt 17 ]; then echo "$$java is version $$version"; \
+  elif ! "$$java" --list-modules | grep -q '^jdk.incubator.vector'; then \
+    echo "$$java lacks the module jdk.incubator.vector"; fi)
