@@ -1,0 +1,230 @@
+"""Which room may import which, and the few things that only one file may do."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("registry", "pyfunc_models", "jobs")
+FILES = sorted(path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+# What a room must not import, by the beginning of the module's name.
+FORBIDDEN = {
+    "registry": {"torch", "torchvision", "openvino", "PIL", "pyspark", "pyfunc_models", "jobs"},
+    "pyfunc_models": {"pyspark", "registry", "jobs"},
+    "jobs": set[str](),
+}
+JOBS_MAY_IMPORT_OF_PYFUNC_MODELS = {"pyfunc_models", "pyfunc_models.packaging"}
+# Runs as a script, outside of any package, so a relative import has nothing to be relative to.
+ENTRYPOINT = Path("pyfunc_models/entrypoint.py")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: absolute, with the names taken from it."""
+
+    module: str
+    names: tuple[str, ...]
+    line: int
+    relative: bool = False
+
+    @property
+    def root(self) -> str:
+        return self.module.partition(".")[0]
+
+
+# --- reading a file
+
+
+def imports(tree: ast.Module, path: Path) -> Iterator[Import]:
+    """Every import in the file, wherever it stands, also the dynamic ones whose name is a literal."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=aliases):
+                for alias in aliases:
+                    yield Import(alias.name, (), node.lineno)
+            case ast.ImportFrom(level=level):
+                module = _absolute(path, level, node.module)
+                yield Import(module, tuple(alias.name for alias in node.names), node.lineno, level > 0)
+            case ast.Call(args=[ast.Constant(value=str(module)), *_]) if _imports(node.func):
+                yield Import(module, (), node.lineno)
+
+
+def _absolute(path: Path, level: int, module: str | None) -> str:
+    """`from ..x import y` in a/b/c.py -> `a.x`; out of the top package -> a name that starts with a dot."""
+    if level == 0:
+        return module or ""
+    package = path.parent.parts
+    if level > len(package):
+        return "." * level + (module or "")
+    return ".".join([*package[: len(package) - level + 1], *([module] if module else [])])
+
+
+def _imports(function: ast.expr) -> bool:
+    return _called_name(function) in {"import_module", "__import__", "find_spec", "run_module"}
+
+
+def _called_name(function: ast.expr) -> str:
+    match function:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _strings(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Every string literal that the program can see, parts of f-strings included; no docstring."""
+    documentation = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.value, node.lineno
+
+
+# --- the rules
+
+
+def violations(path: Path, source: str) -> list[str]:
+    """What the file does that its place forbids: `line N: …`, empty if all is well. `path` is relative."""
+    tree = ast.parse(source)
+    found = [
+        *((line, why) for imported in imports(tree, path) for line, why in _wrong_import(path, imported)),
+        *_wrong_strings(path, tree),
+        *_wrong_prints(path, tree),
+    ]
+    return [f"line {line}: {why}" for line, why in sorted(found)]
+
+
+def _wrong_import(path: Path, imported: Import) -> Iterator[tuple[int, str]]:
+    room = path.parts[0]
+    # `from . import x` and `from pyfunc_models import x` may mean the module x.
+    modules = {imported.module, *(f"{imported.module}.{name}" for name in imported.names)}
+    if imported.module.startswith("."):
+        yield imported.line, "a relative import leaves the top package"
+    if imported.root in FORBIDDEN[room]:
+        yield imported.line, f"{room} must not import {imported.module}"
+    if room == "pyfunc_models" and imported.root == room and not imported.relative and path != ENTRYPOINT:
+        yield imported.line, f"pyfunc_models travels under another name: import {imported.module} relatively"
+    if room == "registry" and imported.root == "mlflow" and path != Path("registry/client.py"):
+        yield imported.line, "only registry/client.py talks to MLflow"
+    if room == "jobs" and imported.root == "pyfunc_models" and not _exported(imported, modules):
+        yield imported.line, f"jobs may import pyfunc_models.packaging only, not {imported.module}"
+
+
+def _exported(imported: Import, modules: set[str]) -> bool:
+    if imported.module not in JOBS_MAY_IMPORT_OF_PYFUNC_MODELS:
+        return False
+    inner = {module for module in modules if _is_module(module)}
+    return inner <= JOBS_MAY_IMPORT_OF_PYFUNC_MODELS
+
+
+def _is_module(name: str) -> bool:
+    place = ROOT.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def _wrong_strings(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    if path.parts[0] == "registry" and path != Path("registry/tags.py"):
+        for text, line in _strings(tree):
+            if text.startswith("stagewright.") and not text.endswith(".json"):  # those are files' names
+                yield line, f"only registry/tags.py spells a tag: {text!r}"
+
+
+def _wrong_prints(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    if path == Path("jobs/cli.py"):
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="print" | "echo" | "secho" as name)):
+                yield node.lineno, f"only jobs/cli.py prints: {name}"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="click"), attr="echo" | "secho" as name)):
+                yield node.lineno, f"only jobs/cli.py prints: click.{name}"
+
+
+# --- the house
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_file_keeps_to_its_room(path: Path) -> None:
+    assert violations(path, (ROOT / path).read_text()) == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_is_read(room: str) -> None:
+    assert any(path.parts[0] == room for path in FILES)
+
+
+# --- the checker
+
+WRONG = [
+    ("registry/uri.py", "import torch", "registry must not import torch"),
+    ("registry/uri.py", "import torch.nn as nn", "registry must not import torch.nn"),
+    ("registry/uri.py", "from pyspark.sql import DataFrame", "must not import pyspark.sql"),
+    ("registry/gates.py", "def f():\n    import jobs.cli", "registry must not import jobs.cli"),
+    (
+        "registry/gates.py",
+        "if TYPE_CHECKING:\n    from pyfunc_models import x",
+        "must not import pyfunc_models",
+    ),
+    ("registry/gates.py", "from mlflow import MlflowClient", "only registry/client.py talks to MLflow"),
+    ("registry/gates.py", "def f():\n    import mlflow.entities", "only registry/client.py talks to MLflow"),
+    ("registry/gates.py", "from .. import jobs", "leaves the top package"),
+    ("registry/gates.py", "TAG = 'stagewright.kind'", "only registry/tags.py spells a tag"),
+    ("registry/gates.py", "def f(k):\n    return f'stagewright.{k}'", "only registry/tags.py spells a tag"),
+    ("registry/gates.py", "def f():\n    print(1)", "only jobs/cli.py prints"),
+    ("pyfunc_models/decode.py", "import importlib\nimportlib.import_module('registry')", "import registry"),
+    ("pyfunc_models/decode.py", "m = __import__('jobs.report')", "must not import jobs.report"),
+    (
+        "pyfunc_models/device.py",
+        "try:\n    import pyspark\nexcept ImportError: ...",
+        "must not import pyspark",
+    ),
+    (
+        "pyfunc_models/decode.py",
+        "from pyfunc_models.device import threads",
+        "import pyfunc_models.device rel",
+    ),
+    ("pyfunc_models/decode.py", "import pyfunc_models", "travels under another name"),
+    ("pyfunc_models/entrypoint.py", "import registry", "must not import registry"),
+    ("pyfunc_models/engines/torch.py", "from ...registry import tags", "leaves the top package"),
+    ("jobs/scoring.py", "from pyfunc_models.decode import decode", "not pyfunc_models.decode"),
+    ("jobs/scoring.py", "import pyfunc_models.engines", "not pyfunc_models.engines"),
+    ("jobs/scoring.py", "from pyfunc_models import engines", "pyfunc_models.packaging only"),
+    ("jobs/scoring.py", "class A:\n    def f(self):\n        import pyfunc_models.device", "packaging only"),
+    ("jobs/report.py", "import click\nclick.echo('done')", "only jobs/cli.py prints: click.echo"),
+    ("jobs/report.py", "from click import echo\necho('done')", "only jobs/cli.py prints: echo"),
+]
+RIGHT = [
+    ("registry/client.py", "from mlflow import MlflowClient\nfrom .tags import KIND\nfrom . import errors"),
+    ("registry/tags.py", "KIND = 'stagewright.kind'"),
+    ("registry/packaged.py", "DESCRIPTION = 'stagewright.json'"),
+    ("pyfunc_models/entrypoint.py", "from pyfunc_models.kinds.classifier import MODEL"),
+    ("registry/gates.py", '"""`stagewright.kind` is spelt elsewhere."""\nimport hashlib, numpy'),
+    ("pyfunc_models/engines/torch.py", "import torch\nfrom ..device import threads\nfrom . import base"),
+    ("pyfunc_models/packaging.py", "import mlflow\nfrom importlib import resources"),
+    ("jobs/cli.py", "import click\nfrom registry import Registry\nclick.echo('done')\nprint('done')"),
+    (
+        "jobs/scoring.py",
+        "from pyfunc_models import package\nfrom pyfunc_models.packaging import package as p",
+    ),
+    ("jobs/scoring.py", "import registry.uri\nfrom pyspark.sql import DataFrame\nfrom .session import start"),
+]
+
+
+@pytest.mark.parametrize(("path", "source", "why"), WRONG)
+def test_a_wrong_arrow_is_found(path: str, source: str, why: str) -> None:
+    [violation] = violations(Path(path), source)
+
+    assert why in violation
+
+
+@pytest.mark.parametrize(("path", "source"), RIGHT)
+def test_a_right_arrow_is_let_through(path: str, source: str) -> None:
+    assert violations(Path(path), source) == []
