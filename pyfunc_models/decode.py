@@ -1,4 +1,23 @@
-"""Bytes of a photo -> RGB pixels, or the fault of its row."""
+"""Bytes of a photo -> RGB pixels, or the fault of its row.
+
+JPEG (of a phone's MPO the first picture), PNG (of an APNG the default picture), WebP and GIF (the first
+frame), BMP, TIFF (the first page). The pixels are those of `PIL.Image.open(file).convert("RGB")`, which is
+what torchvision's loader does, but for the two lines marked *:
+
+| photo | pixels |
+|---|---|
+| grey, 1 bit | the grey in all three channels; 1 bit is 0 or 255, fewer than 8 are spread over 0 to 255 |
+| 16-bit grey * | `value >> 8`, as Pillow itself does for 16-bit RGB; its plain conversion clips at 255 |
+| 16-bit RGB, RGBA, grey with alpha | the high byte of each |
+| palette | the palette's colours |
+| transparency of any kind | dropped: the colour stored under it stays, there is no background |
+| CMYK JPEG or TIFF | Pillow's plain formula; Adobe's inversion is undone, ICC profiles are ignored |
+| YCbCr TIFF | RGB by JPEG's formula |
+| LAB TIFF | sRGB by LittleCMS |
+| integer TIFF that is signed or of 32 bits, float TIFF * | `unsupported`: nothing says what is white |
+| EXIF orientation 2 to 8 | ignored, unless `orientation="exif"`; broken EXIF counts as none |
+| TIFF orientation 2 to 8 | applied always, as Pillow does: it is part of the format |
+"""
 
 import io
 import re
@@ -6,22 +25,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
 from PIL import (
     BmpImagePlugin,
+    ExifTags,
     GifImagePlugin,
     Image,
     ImageFile,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
 
+from . import containers
+from .pillow_warnings import SILENCED
 from .preprocess import Orientation
 
 DEFAULT_MAX_PIXELS: Final = 89_478_485
-"""The size from which Pillow itself suspects a decompression bomb: 256 MiB of RGB pixels."""
+"""The size from which Pillow suspects a decompression bomb: 358 MB at its 4 bytes a pixel."""
+
+_LONGEST_REASON: Final = 120
 
 
 class Status(StrEnum):
@@ -38,24 +62,39 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowFault:
-    """Why a row has no prediction: data, not an exception."""
+    """Why a row has no prediction: data, not an exception. `error` is one line."""
 
     status: Status
     error: str
 
 
-_PLUGINS: Final[dict[bytes, type[ImageFile.ImageFile]]] = {
-    b"\xff\xd8\xff": JpegImagePlugin.JpegImageFile,
-    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
-    b"GIF87a": GifImagePlugin.GifImageFile,
-    b"GIF89a": GifImagePlugin.GifImageFile,
-    b"BM": BmpImagePlugin.BmpImageFile,
-    b"II*\0": TiffImagePlugin.TiffImageFile,
-    b"MM\0*": TiffImagePlugin.TiffImageFile,
-    b"II+\0": TiffImagePlugin.TiffImageFile,
-    b"MM\0+": TiffImagePlugin.TiffImageFile,
-    b"RIFF": WebPImagePlugin.WebPImageFile,
+# The plugins themselves: Image.open would judge sizes by a setting that the whole process shares.
+_PLUGINS: Final[dict[str, type[ImageFile.ImageFile]]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
 }
+# EXIF 2.32, tag 0x0112: how the stored picture is to be turned for the eye.
+_TURNS: Final[dict[object, Image.Transpose]] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class _Refused(Exception):
+    """Carries a fault out of the depth of a decoding."""
+
+    def __init__(self, status: Status, error: str) -> None:
+        super().__init__(error)
+        self.fault = RowFault(status, error)
 
 
 def decode(
@@ -64,34 +103,118 @@ def decode(
     orientation: Orientation = "ignore",
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Image.Image | RowFault:
-    """Photo's bytes -> loaded RGB image, or what is wrong with them; never an exception."""
+    """Photo's bytes -> loaded image of mode RGB, or what is wrong with them; never an exception or a warning.
+
+    `max_pixels` bounds width x height as the header gives them, before any pixel is decoded. Safe in threads.
+    """
     if content is None:
-        return RowFault(Status.MISSING, "The row has no photo: its content is null.")
-    if len(content) == 0:
-        return RowFault(Status.EMPTY, "The photo has 0 bytes.")
+        return RowFault(Status.MISSING, "no photo: the content is null")
+    data = bytes(content)
+    if not data:
+        return RowFault(Status.EMPTY, "no photo: the content has 0 bytes")
     try:
-        return _decode(content, orientation, max_pixels)
-    except Exception as error:
-        text = re.sub(r"<[^>]*>", "", str(error)).splitlines()
-        status = Status.TRUNCATED if "truncated" in str(error).lower() else Status.UNDECODABLE
-        return RowFault(status, f"{type(error).__name__}: {text[0] if text else ''}"[:200])
+        name = _readable_format(data)
+    except _Refused as refused:
+        return refused.fault
+    try:
+        with SILENCED:
+            return _decode(name, data, orientation, max_pixels)
+    except _Refused as refused:
+        return refused.fault
+    except (MemoryError, Image.DecompressionBombError) as error:
+        return RowFault(Status.TOO_LARGE, f"{name} of {len(data)} bytes is too large: {_reason(error)}")
+    except (
+        Exception
+    ) as error:  # hostile bytes make Pillow raise nearly anything, and a row must not fail a job
+        return _fault(name, data, error)
 
 
-def _decode(content: bytes | memoryview, orientation: Orientation, max_pixels: int) -> Image.Image | RowFault:
-    head = bytes(content[:32])
-    plugin = next((plugin for magic, plugin in _PLUGINS.items() if head.startswith(magic)), None)
-    if plugin is None:
-        return RowFault(
-            Status.UNDECODABLE, f"{len(content)} bytes that are no JPEG, PNG, WebP, GIF, BMP or TIFF."
-        )
-    image: Image.Image = plugin(io.BytesIO(content))
-    if image.width * image.height > max_pixels:
-        return RowFault(
-            Status.TOO_LARGE,
-            f"{image.width} x {image.height} pixels; at most {max_pixels} are allowed.",
-        )
+def _readable_format(data: bytes) -> str:
+    name = containers.format_of(data)
+    if name in containers.READ:
+        return name
+    known = ", ".join(containers.READ)
+    if name is not None:
+        raise _Refused(Status.UNSUPPORTED, f"{name} is not supported; supported are {known}")
+    if start := containers.starts_like(data):
+        raise _Refused(Status.TRUNCATED, f"{start} is cut off after {len(data)} bytes")
+    raise _Refused(
+        Status.UNDECODABLE,
+        f"{len(data)} bytes that begin with {data[:8].hex(' ')} are no image; supported are {known}",
+    )
+
+
+def _decode(name: str, data: bytes, orientation: Orientation, max_pixels: int) -> Image.Image:
+    # Pillow would fill up half a photo with grey if anything in the process has set this.
+    if ImageFile.LOAD_TRUNCATED_IMAGES and containers.is_cut_off(name, data):
+        raise OSError("truncated")
+    if name == "WebP":
+        _check_size(_webp_size(data), max_pixels)  # its decoder takes the memory when it is opened
+    image = _PLUGINS[name](io.BytesIO(data))
+    _check_size(image.size, max_pixels)
+    _check_depth(name, image)
     image.load()
+    rgb = _to_rgb(image)
+    turn = _turn(image) if orientation == "exif" else None
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise _Refused(
+            Status.TOO_LARGE,
+            f"{width} x {height} = {width * height} pixels are above the limit of {max_pixels}",
+        )
+
+
+def _check_depth(name: str, image: Image.Image) -> None:
+    if image.mode in ("I", "F"):
+        kind = "float" if image.mode == "F" else "32-bit or signed integer"
+        raise _Refused(
+            Status.UNSUPPORTED,
+            f"{name} of {kind} pixels is not supported: nothing says which value is white; "
+            "supported are 1 to 16 bits a channel, unsigned",
+        )
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """(width, height) of the canvas; (0, 0) where the decoder will say what is wrong. Source: RFC 9649."""
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if chunk == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    # RGB has no place for transparency, and broken transparency must not break the colours.
     image.info.pop("transparency", None)
-    if orientation == "exif":
-        ImageOps.exif_transpose(image, in_place=True)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image.convert("RGB")
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # broken EXIF says nothing of the pixels, which are whole
+        return None
+
+
+def _fault(name: str, data: bytes, error: Exception) -> RowFault:
+    reason = _reason(error)
+    if containers.is_cut_off(name, data) or "truncated" in reason.lower():
+        return RowFault(Status.TRUNCATED, f"{name} is cut off after {len(data)} bytes")
+    return RowFault(Status.UNDECODABLE, f"{name} of {len(data)} bytes cannot be decoded: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """One printable line that is the same in every process: no objects with their addresses."""
+    text = re.sub(r"<[^<>]*\b0x[0-9a-fA-F]+>", "file", str(error))
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return (line or type(error).__name__)[:_LONGEST_REASON]

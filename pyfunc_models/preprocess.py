@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from .resample import Box, resize_and_crop
+
 Interpolation = Literal["bilinear", "bicubic"]
 Orientation = Literal["ignore", "exif"]
 Pair = tuple[int, int]
@@ -126,7 +128,8 @@ class Preprocess:
 def transform(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
     """RGB photo -> uint8 [H, W, 3] of `spec.output_size`, C-contiguous, possibly read-only.
 
-    The same pixels, to the bit, as torchvision's Resize and CenterCrop on the PIL image.
+    The same pixels, to the bit, as torchvision's Resize and CenterCrop on the PIL image; at most 1 of 255 off
+    where the resized photo would have more than `resample.MAX_RESIZED_PIXELS`.
     Raises ValueError on another mode than RGB.
     """
     if image.mode != "RGB":
@@ -134,11 +137,8 @@ def transform(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
             f"transform got an image of mode {image.mode!r}; it takes RGB, which decode() returns."
         )
     width, height = resized_size(image.size, spec)
-    if (width, height) != image.size:
-        image = image.resize((width, height), _RESAMPLING[spec.interpolation])
-    if spec.crop is not None and spec.crop != (height, width):
-        image = image.crop(_crop_box((width, height), spec.crop))
-    return np.asarray(image)
+    box = _crop_box((width, height), spec.crop or (height, width))
+    return np.asarray(resize_and_crop(image, (width, height), box, _RESAMPLING[spec.interpolation]))
 
 
 def normalize(images: npt.NDArray[np.uint8], spec: Preprocess) -> npt.NDArray[np.float32]:
@@ -175,7 +175,7 @@ def resized_size(size: Pair, spec: Preprocess) -> Pair:
     return (new_short, new_long) if size[0] <= size[1] else (new_long, new_short)
 
 
-def _crop_box(size: Pair, crop: Pair) -> tuple[int, int, int, int]:
+def _crop_box(size: Pair, crop: Pair) -> Box:
     """(left, top, right, bottom) of torchvision's CenterCrop; Pillow's crop adds the black outside."""
     left, top = _crop_start(size[0], crop[1]), _crop_start(size[1], crop[0])
     return left, top, left + crop[1], top + crop[0]

@@ -12,8 +12,8 @@ from typing import Any, Final
 from .preprocess import Preprocess
 
 SUPPORTED: Final = (
-    "Resize (bilinear or bicubic), CenterCrop, ToTensor or PILToTensor/ToImage with "
-    "ConvertImageDtype/ToDtype(torch.float32, scale=True), and Normalize, each at most once and in this order; "
+    "Resize (bilinear or bicubic), CenterCrop, ToTensor (or PILToTensor/ToImage with "
+    "ConvertImageDtype/ToDtype(torch.float32, scale=True)) and Normalize, each once at most, in this order; "
     "Compose, Sequential or a list of these; or Weights.transforms() of an image classifier"
 )
 _OWN: Final = "Anything else can be handed over as a callable of your own: transform= of package()."
@@ -74,8 +74,8 @@ def _resize(chain: _Chain, step: Any) -> None:
     _begin(chain, "Resize", before=("CenterCrop",))
     if chain.is_tensor:
         raise ValueError(
-            f"Resize comes after {chain.done[-2]}: torchvision's resize of tensors gives other pixels than that "
-            f"of PIL images, which is the one supported here. Put Resize before the conversion. {_OWN}"
+            f"Resize comes after {chain.done[-2]}: torchvision resizes tensors to other pixels than "
+            f"PIL images, which is the one supported here. Put Resize before the conversion. {_OWN}"
         )
     _set_resize(chain, step.size, step.max_size, step.interpolation)
 
@@ -111,8 +111,8 @@ def _scale(chain: _Chain, step: Any) -> None:
     # ConvertImageDtype always scales and has no such attribute.
     if str(step.dtype) != "torch.float32" or not getattr(step, "scale", True):
         raise ValueError(
-            f"{name} has dtype={step.dtype} and scale={getattr(step, 'scale', True)}; it must be torch.float32 "
-            f"with scale=True. {_OWN}"
+            f"{name} has dtype={step.dtype} and scale={getattr(step, 'scale', True)}; "
+            f"it must be torch.float32 with scale=True. {_OWN}"
         )
     chain.is_scaled = True
 
@@ -127,7 +127,7 @@ def _normalize(chain: _Chain, step: Any) -> None:
 
 
 def _preset(chain: _Chain, step: Any) -> None:
-    """`Weights.transforms()` as applied to a PIL image: `antialias` is for tensors and has no effect on it."""
+    """`Weights.transforms()` as applied to a PIL image, on which its `antialias` has no effect."""
     _begin(chain, "ImageClassification", before=())
     if len(chain.done) > 1:
         raise ValueError(
