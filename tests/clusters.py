@@ -23,6 +23,8 @@ from typing import IO, Self
 from tests import leash
 
 LOOPBACK = "127.0.0.1"
+# Tests end before the second compiler and the parallel collector have earned what their threads cost.
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 class NotReadyError(Exception):
@@ -185,7 +187,14 @@ def spark_submit_environment(master: str | None, conf: Mapping[str, str]) -> dic
     """The environment in which a script's SparkSession takes these settings unless it sets its own."""
     if master is None and not conf:
         return {}
-    settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", **conf}
+    defaults = {
+        "spark.driver.extraJavaOptions": QUICK_JVM,
+        "spark.executor.extraJavaOptions": QUICK_JVM,
+        "spark.sql.shuffle.partitions": "2",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    settings = {**defaults, **conf}
     words = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
     if master is not None:
         words = ["--master", master, *words]
@@ -290,6 +299,7 @@ class SparkCluster:
             "SPARK_LOCAL_IP": LOOPBACK,
             "SPARK_LOCAL_DIRS": str(scratch),
             "SPARK_DAEMON_MEMORY": "512m",
+            "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
         }
         main_class = f"org.apache.spark.deploy.{role.lower()}.{role}"
         address = ["--host", LOOPBACK, "--port", "0", "--webui-port", "0"]

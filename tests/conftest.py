@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.clusters import LOOPBACK, MlflowServer, SparkCluster, spark_home
+from tests.clusters import LOOPBACK, QUICK_JVM, MlflowServer, SparkCluster, spark_home
 
 # --- nothing of these tests leaves this machine, or reaches into the home folder
 
@@ -98,6 +98,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     folder = tmp_path_factory.mktemp("spark")
     settings = {
         "spark.driver.bindAddress": LOOPBACK,
+        "spark.driver.extraJavaOptions": QUICK_JVM,
         "spark.driver.host": LOOPBACK,
         "spark.local.dir": str(folder / "local"),
         "spark.sql.shuffle.partitions": "2",

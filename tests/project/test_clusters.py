@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,13 +21,13 @@ from tests.clusters import MlflowServer, SparkCluster, http_get, python_without_
 
 WHERE_TASKS_RUN = """
     import json
+    import os
     from pyspark import BarrierTaskContext
     from pyspark.sql import SparkSession
 
     def where(rows):
         context = BarrierTaskContext.get()
         context.barrier()  # so that both tasks run at once, and one executor cannot take both
-        import os
         gpus = context.resources().get("gpu")
         yield os.environ["SPARK_EXECUTOR_DIRS"], gpus.addresses if gpus else []
 
@@ -34,17 +35,21 @@ WHERE_TASKS_RUN = """
     tasks = spark.sparkContext.parallelize(range(2), 2).barrier().mapPartitions(where).collect()
     print(json.dumps({"master": spark.sparkContext.master, "tasks": tasks}))
 """
+# A barrier stage that comes before the executors looks again only after 15 s.
+LOOK_AGAIN_SOON = {"spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "1s"}
 
 
 def test_two_workers_run_a_job_on_two_executors(spark_cluster: SparkCluster) -> None:
-    found = json.loads(run_python(WHERE_TASKS_RUN, master=spark_cluster.url).check().stdout)
+    finished = run_python(WHERE_TASKS_RUN, master=spark_cluster.url, conf=LOOK_AGAIN_SOON).check()
+    found = json.loads(finished.stdout)
 
     assert found["master"] == spark_cluster.url
     assert len({executor for executor, _ in found["tasks"]}) == 2
 
 
 def test_made_up_gpu_addresses_reach_the_tasks_and_all_processes_end(tmp_path: Path) -> None:
-    conf = {"spark.executor.resource.gpu.amount": "2", "spark.task.resource.gpu.amount": "1"}
+    gpus = {"spark.executor.resource.gpu.amount": "2", "spark.task.resource.gpu.amount": "1"}
+    conf = {**LOOK_AGAIN_SOON, **gpus}
     with SparkCluster(tmp_path, workers=1, cores=2, gpus=("0", "1")) as cluster:
         found = json.loads(run_python(WHERE_TASKS_RUN, master=cluster.url, conf=conf).check().stdout)
         sessions = cluster.session_ids
@@ -69,7 +74,8 @@ def test_the_mlflow_server_answers_its_clients(mlflow_server: MlflowServer, tmp_
     assert list(mlflow_server.artifacts_dir.rglob("note.txt"))
 
 
-def test_an_mlflow_server_ends_with_all_its_workers(tmp_path: Path) -> None:
+def test_an_mlflow_server_ends_with_all_its_workers(registry_template: Path, tmp_path: Path) -> None:
+    shutil.copyfile(registry_template, tmp_path / "mlflow.db")
     with MlflowServer(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts") as server:
         [session] = server.session_ids
         assert http_get(f"{server.url}/health") == b"OK"
