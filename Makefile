@@ -21,9 +21,9 @@ test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)
 
 check: $(INSTALLED)  ## Lint, formatting and types
-	$(VENV)/bin/ruff check
-	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/mypy
+	@failed=; for tool in 'ruff check' 'ruff format --check' 'mypy'; do \
+	  echo "$(VENV)/bin/$$tool"; $(VENV)/bin/$$tool || failed="$$failed, $$tool"; done; \
+	if [ -n "$$failed" ]; then echo "make check: failed:$${failed#,}" >&2; exit 1; fi
 
 format: $(INSTALLED)  ## Format, and mend what the linter can mend
 	$(VENV)/bin/ruff check --fix
@@ -38,7 +38,7 @@ clean:  ## Remove caches and what the demo made; keeps the environment
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(eval PYTHON := $(if $(PYTHON),$(PYTHON),$(call find_python)))
 	@$(if $(PYTHON),,$(error $(NO_PYTHON)))
-	@echo 'Installing into $(VENV): minutes on the first run, and about 6 GB on x86-64, where torch brings CUDA.'
+	@echo 'Installing into $(VENV): minutes on the first run, and about 7 GB on x86-64, where torch brings CUDA.'
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
