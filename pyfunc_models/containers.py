@@ -1,7 +1,7 @@
 """What a file says of itself without being decoded: its format, and whether its end is there."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 READ: Final = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF")
@@ -50,6 +50,9 @@ _BRANDS: Final = {
     b"crx ": "Canon CR3 raw",
 }
 _LONGEST_HEAD: Final = 1024
+# StripOffsets, StripByteCounts, TileOffsets, TileByteCounts; and the codes of TIFF's unsigned integers.
+_TIFF_PARTS: Final = (273, 279, 324, 325)
+_TIFF_INTEGERS: Final = {3: "H", 4: "I", 16: "Q"}
 
 
 def format_of(content: bytes) -> str | None:
@@ -78,7 +81,7 @@ def is_cut_off(name: str, content: bytes) -> bool:
     """Whether the structure of a file of one of `READ` says that the end of its first picture is missing."""
     try:
         return _IS_CUT_OFF[name](content)
-    except (IndexError, struct.error):
+    except (IndexError, struct.error, OverflowError):  # it points beyond its end
         return True
 
 
@@ -136,33 +139,30 @@ def _webp(content: bytes) -> bool:
 
 
 def _tiff(content: bytes) -> bool:
-    """An offset of the first page's directory, or of its strips or tiles, lies beyond the end."""
+    """A strip or tile of the first page lies beyond the end. Source: TIFF 6.0, section 2, and BigTIFF."""
     order = "<" if content[:1] == b"I" else ">"
-    tags = dict(_tiff_tags(content, order))
-    for offsets, lengths in ((273, 279), (324, 325)):
-        parts = zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False)
-        if any(offset + length > len(content) for offset, length in parts):
-            return True
-    return False
+    is_big = _number(content, 2, order + "H") == 43
+    word, entry_count, header = (order + "Q", order + "Q", 8) if is_big else (order + "I", order + "H", 4)
+    directory = _number(content, header, word)
+    first, step = directory + struct.calcsize(entry_count), 4 + 2 * struct.calcsize(word)
+    last = first + step * _number(content, directory, entry_count)
+    found: dict[int, tuple[int, ...]] = {}
+    for entry in range(first, last, step):
+        tag = _number(content, entry, order + "H")
+        if tag in _TIFF_PARTS and tag not in found:
+            found[tag] = _tiff_integers(content, entry, word)
+    starts, lengths = (sum((found.get(tag, ()) for tag in tags), ()) for tags in ((273, 324), (279, 325)))
+    return any(start + length > len(content) for start, length in zip(starts, lengths, strict=False))
 
 
-def _tiff_tags(content: bytes, order: str) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """(tag, values) of the first directory's integers. Source: TIFF 6.0, section 2; BigTIFF has 43 for 42."""
-    big = _number(content, 2, order + "H") == 43
-    word, count_of_tags, at = (order + "Q", order + "Q", 8) if big else (order + "I", order + "H", 4)
-    at = _number(content, at, word)
-    entries = _number(content, at, count_of_tags)
-    width, step = struct.calcsize(word), 4 + 2 * struct.calcsize(word)
-    at += struct.calcsize(count_of_tags)
-    for entry in range(at, at + entries * step, step):
-        tag, kind = struct.unpack_from(order + "HH", content, entry)
-        count, code = _number(content, entry + 4, word), {3: "H", 4: "I", 16: "Q"}.get(kind)
-        if code is None or count > len(content):
-            continue
-        values = f"{order}{count}{code}"
-        inline = struct.calcsize(values) <= width
-        start = entry + 4 + width if inline else _number(content, entry + 4 + width, word)
-        yield tag, struct.unpack_from(values, content, start)
+def _tiff_integers(content: bytes, entry: int, word: str) -> tuple[int, ...]:
+    order, width = word[0], struct.calcsize(word)
+    kind = _TIFF_INTEGERS.get(_number(content, entry + 2, order + "H"), "I")
+    values = f"{order}{min(_number(content, entry + 4, word), len(content))}{kind}"
+    at = entry + 4 + width
+    return struct.unpack_from(
+        values, content, at if struct.calcsize(values) <= width else _number(content, at, word)
+    )
 
 
 def _number(content: bytes, at: int, code: str) -> int:

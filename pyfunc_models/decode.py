@@ -217,4 +217,5 @@ def _reason(error: Exception) -> str:
     """One printable line that is the same in every process: no objects with their addresses."""
     text = re.sub(r"<[^<>]*\b0x[0-9a-fA-F]+>", "file", str(error))
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return (line or type(error).__name__)[:_LONGEST_REASON]
+    said = isinstance(error, OSError | SyntaxError | ValueError) and line
+    return (line if said else f"{type(error).__name__} {line}".rstrip())[:_LONGEST_REASON]

@@ -60,6 +60,7 @@ def export(module: torch.nn.Module, preprocess: Preprocess, into: Path) -> int:
         program = _export(graph, height, width)
     finally:
         module.train(training)
+    _strip_traces(program)
     torch.export.save(program, into / torch_engine.GRAPH)
     converted = _convert(program, height, width)
     ov.save_model(converted, into / openvino_engine.GRAPH, compress_to_fp16=False)
@@ -82,6 +83,12 @@ def _export(graph: ScoringGraph, height: int, width: int) -> torch.export.Export
             f"{height}x{width}. `torch.export.export(module, (torch.zeros(2, 3, {height}, {width}),))` shows the "
             "same error with the line in your code."
         ) from error
+
+
+def _strip_traces(program: torch.export.ExportedProgram) -> None:
+    """Take out the source lines that torch notes on each node: paths of this machine that change the digest."""
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)
 
 
 def _convert(program: torch.export.ExportedProgram, height: int, width: int) -> ov.Model:

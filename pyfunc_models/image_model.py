@@ -18,7 +18,7 @@ from PIL import Image
 
 from . import device, kinds, model_store, pipeline
 from .decode import RowFault, Status, decode
-from .engines import Images, Outputs, Precision
+from .engines import Images, Outputs, Precision, engine_module
 from .preprocess import Preprocess, transform
 from .spec import ModelSpec
 
@@ -87,6 +87,8 @@ class ImageModel(PythonModel, ABC):
         self._graphs = Path(context.artifacts["model"])
         root = self._graphs.parent.parent
         model_store.verify_once(root)
+        # Now, while this folder is there: another version with equal code may use the module when it is gone.
+        engine_module(device.current())
         self.spec = ModelSpec.read(root)
         self.preprocess = Preprocess.from_json((self._graphs / PREPROCESS).read_text())
         self.own_code = _unpickle(self._graphs / CALLABLES) if self.spec.pickled else OwnCode()

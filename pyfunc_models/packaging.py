@@ -27,7 +27,7 @@ __all__ = ["ExportError", "OwnCode", "PackageOptions", "PackagingError", "Prepro
 
 WRAPPER = Path(__file__).parent
 # The driver's side of this folder stays behind: what does not travel does not change the code's digest either.
-STAYS_BEHIND = frozenset({"packaging.py", "export.py", "entrypoint.py"})
+STAYS_BEHIND = frozenset({"packaging.py", "export.py", "entrypoint.py", "recipes.py"})
 # What an OpenVINO worker imports. A GPU worker needs torch besides; see GPU_REQUIREMENTS.
 REQUIRED = ("mlflow", "openvino", "pillow", "numpy", "pandas", "pyarrow")
 GPU_REQUIREMENTS = "requirements-gpu.txt"
@@ -166,8 +166,8 @@ def _copy_wrapper(scratch: Path) -> Path:
 def _digests(model: Path, code: str, preprocess: Preprocess) -> dict[str, str]:
     return {
         "weights": manifest.sha256((model / openvino_engine.GRAPH).with_suffix(".bin")),
-        "graph": manifest.sha256(model / openvino_engine.GRAPH),
-        "program": manifest.sha256(model / torch_engine.GRAPH),
+        # OpenVINO numbers the names in its graph as it goes; torch's says the same and is the same every time.
+        "graph": manifest.sha256(model / torch_engine.GRAPH),
         "preprocess": preprocess.digest,
         "code": code,
     }
@@ -189,6 +189,7 @@ def _save(target: Path, model: Path, code: Path, kind: str) -> None:
         text.replace("pyfunc_models.kinds.classifier", f"{code.name}.kinds.{kind}").replace("a classifier", f"kind {kind}")
     )
     # MLflow runs the script once while it saves.
+    loaded_before = code.name in sys.modules
     sys.path.insert(0, str(code.parent))
     try:
         mlflow.pyfunc.save_model(
@@ -201,7 +202,15 @@ def _save(target: Path, model: Path, code: Path, kind: str) -> None:
         )
     finally:
         sys.path.remove(str(code.parent))
+        if not loaded_before:
+            _forget(code.name)
     (target / GPU_REQUIREMENTS).write_text(f"-r requirements.txt\ntorch=={version('torch')}\n")
+
+
+def _forget(package_name: str) -> None:
+    """Its folder is about to go: whoever loads the model in this process must import it from the model."""
+    for name in [name for name in sys.modules if name == package_name or name.startswith(f"{package_name}.")]:
+        del sys.modules[name]
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,76 @@
+"""Which model version is meant, where it stands, and who moved it."""
+
+from registry.errors import (
+    AccessDenied,
+    AliasNotFound,
+    ArtifactMismatch,
+    ExpectationFailed,
+    ForeignVersion,
+    InvalidName,
+    InvalidPackage,
+    InvalidReason,
+    InvalidStage,
+    InvalidTag,
+    InvalidUri,
+    ModelNotFound,
+    NotFound,
+    NothingToRollBack,
+    PromotionLost,
+    Refusal,
+    RegistryError,
+    RegistryFault,
+    RegistryUnreachable,
+    RunNotFound,
+    StageEmpty,
+    UserError,
+    VersionNotFound,
+    VersionNotReady,
+)
+from registry.facade import Registry
+from registry.history import Event, EventKind
+from registry.promotion import Promotion
+from registry.registration import Registration
+from registry.runs import Outcome, Run, RunStatus
+from registry.uri import Alias, Latest, ModelUri, Number
+from registry.versions import ModelVersion, Stage
+
+__all__ = [
+    "AccessDenied",
+    "Alias",
+    "AliasNotFound",
+    "ArtifactMismatch",
+    "Event",
+    "EventKind",
+    "ExpectationFailed",
+    "ForeignVersion",
+    "InvalidName",
+    "InvalidPackage",
+    "InvalidReason",
+    "InvalidStage",
+    "InvalidTag",
+    "InvalidUri",
+    "Latest",
+    "ModelNotFound",
+    "ModelUri",
+    "ModelVersion",
+    "NotFound",
+    "NothingToRollBack",
+    "Number",
+    "Outcome",
+    "Promotion",
+    "PromotionLost",
+    "Refusal",
+    "Registration",
+    "Registry",
+    "RegistryError",
+    "RegistryFault",
+    "RegistryUnreachable",
+    "Run",
+    "RunNotFound",
+    "RunStatus",
+    "Stage",
+    "StageEmpty",
+    "UserError",
+    "VersionNotFound",
+    "VersionNotReady",
+]

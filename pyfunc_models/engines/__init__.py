@@ -1,8 +1,10 @@
 """One graph, loaded for one device at one precision: uint8 [N, H, W, 3] -> float32 [N, D]."""
 
+import importlib
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -38,15 +40,26 @@ class Engine(Protocol):
         """
 
 
+def engine_module(device: Device) -> ModuleType:
+    """The engine's module for a device: torch on a GPU, OpenVINO on a CPU; only that one is imported.
+
+    Raises EngineUnavailable where its library is not installed.
+    """
+    name = "torch_engine" if device.kind == "cuda" else "openvino_engine"
+    try:
+        return importlib.import_module(f".{name}", __name__)
+    except ModuleNotFoundError as error:
+        raise EngineUnavailable(
+            f"This worker was given {device}, but has no {error.name}. Install the model's "
+            f"{'requirements-gpu.txt' if device.kind == 'cuda' else 'requirements.txt'} on the executors"
+            f"{', or set STAGEWRIGHT_DEVICE=cpu to run on their CPUs.' if device.kind == 'cuda' else '.'}"
+        ) from error
+
+
 def open_engine(graphs: Path, device: Device, precision: Precision) -> Engine:
-    """Load the graph in `graphs` for `device`: torch on a GPU, OpenVINO on a CPU.
+    """Load the graph in `graphs` for `device`.
 
     Raises EngineUnavailable where the worker lacks what that takes; it never falls back to another device.
     """
-    if device.kind == "cuda":
-        from .torch_engine import load
-
-        return load(graphs, device, precision)
-    from .openvino_engine import load as load_openvino
-
-    return load_openvino(graphs, device, precision)
+    engine: Engine = engine_module(device).load(graphs, device, precision)
+    return engine
