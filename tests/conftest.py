@@ -64,12 +64,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With --no-skips, turn a skip into a failure; an expected failure stays what it is."""
+    """With --no-skips, a test that skips itself fails; an expected failure stays what it is."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+    if not hasattr(report, "wasxfail"):
+        _forbid_skip(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """With --no-skips, a whole module that skips itself fails."""
+    report = yield
+    _forbid_skip(collector.config, report)
+    return report
+
+
+def _forbid_skip(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and config.getoption("--no-skips"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which --no-skips forbids: {report.longrepr}"
-    return report
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

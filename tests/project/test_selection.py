@@ -30,6 +30,14 @@ SUITE_WITH_SKIP = """
     def test_that_fails_as_expected():
         assert False
 """
+MODULE_THAT_SKIPS_ITSELF = """
+    import pytest
+
+    pytest.importorskip("no_such_module")
+
+    def test_that_is_never_seen():
+        pass
+"""
 
 
 def pytest_run(folder: Path, suite: str, *options: str) -> Finished:
@@ -56,3 +64,10 @@ def test_a_skip_fails_only_where_skips_are_forbidden(
 
     assert finished.returncode == returncode
     assert summary in finished.stdout
+
+
+def test_a_module_that_skips_itself_fails_where_skips_are_forbidden(tmp_path: Path) -> None:
+    finished = pytest_run(tmp_path, MODULE_THAT_SKIPS_ITSELF, "--no-skips")
+
+    assert finished.returncode == 2
+    assert "skipped, which --no-skips forbids" in finished.stdout
