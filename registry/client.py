@@ -1,0 +1,421 @@
+"""The only file that talks to MLflow: its entities end here, and its exceptions."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
+from mlflow.entities import Run as MlflowRun
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.tracking import MlflowClient
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry import tags
+from registry.connection import Address, bounded_requests, probe_database
+from registry.errors import (
+    AccessDenied,
+    AliasNotFound,
+    ModelNotFound,
+    NotFound,
+    RegistryError,
+    RegistryFault,
+    RegistryUnreachable,
+    RunNotFound,
+    VersionNotFound,
+)
+from registry.runs import Outcome, Run, RunStatus
+from registry.versions import ModelVersion, Stage
+
+_ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
+_PRESENT = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
+_DENIED = frozenset({"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"})
+_SILENT = frozenset({"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"})
+# mlflow.utils.rest_utils.http_request gives no code of its own to a request that got no answer.
+_NO_ANSWER = "API request to "
+_FAILED_WITH = (" failed with exception ", " failed with timeout exception ")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A name and what hangs on it rather than on one of its versions."""
+
+    name: str
+    aliases: Mapping[str, int] = field(default_factory=dict, hash=False)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def aliases_of(self, number: int) -> tuple[str, ...]:
+        return tuple(sorted(alias for alias, target in self.aliases.items() if target == number))
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModel:
+    """Artifacts that MLflow keeps as a model of its own, before and besides any version of it."""
+
+    model_id: str
+    run_id: str
+    artifact_uri: str
+
+
+class Client:
+    """Questions and orders to one registry, in our words.
+
+    Every method raises RegistryUnreachable, AccessDenied or RegistryFault besides what it names.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        with self._calls():
+            for uri in {address.tracking_uri, address.registry_uri or address.tracking_uri}:
+                probe_database(uri)
+            self._mlflow = MlflowClient(address.tracking_uri, address.registry_uri)
+
+    # Models and versions
+
+    def model(self, name: str) -> RegisteredModel:
+        """Aliases and tags of a registered model. Raises ModelNotFound."""
+        try:
+            with self._calls():
+                found = self._mlflow.get_registered_model(name)
+        except NotFound:
+            raise ModelNotFound(
+                f"There is no registered model {name!r} in {self.address}.",
+                f"It has {_listed(self.model_names())}. Register one with `stagewright register`.",
+            ) from None
+        aliases = {alias: int(number) for alias, number in found.aliases.items()}
+        return RegisteredModel(found.name, aliases, dict(found.tags))
+
+    def model_names(self, limit: int = 20) -> list[str]:
+        """The first registered models by name."""
+        with self._calls():
+            return sorted(model.name for model in self._mlflow.search_registered_models(max_results=limit))
+
+    def ensure_model(self, name: str) -> RegisteredModel:
+        """The registered model of this name, made where it does not exist yet."""
+        try:
+            with self._calls(allowed=_PRESENT):
+                self._mlflow.create_registered_model(name)
+        except _Allowed:
+            pass
+        return self.model(name)
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """All versions of a model by number, with their aliases. Raises ModelNotFound."""
+        model = self.model(name)
+        search = f"name = {quoted(name)}"
+        with self._calls():
+            found = list(_pages(lambda token: self._mlflow.search_model_versions(search, page_token=token)))
+        # search_model_versions gives no aliases on SQL stores, and some stores match names without case.
+        ours = [_version(entity, model) for entity in found if entity.name == name]
+        return sorted(ours, key=lambda version: version.number)
+
+    def version(self, name: str, number: int) -> ModelVersion:
+        """One version. Raises ModelNotFound or VersionNotFound."""
+        model = self.model(name)
+        try:
+            with self._calls():
+                return _version(self._mlflow.get_model_version(name, str(number)), model)
+        except NotFound:
+            known = [version.number for version in self.versions(name)]
+            raise VersionNotFound(
+                f"Model {name!r} has no version {number!r}; it has {_listed(known)}.",
+                f"See `stagewright versions {name}`.",
+            ) from None
+
+    def version_by_alias(self, name: str, alias: str) -> ModelVersion:
+        """The version that an alias points to. Raises ModelNotFound or AliasNotFound."""
+        model = self.model(name)
+        if alias not in model.aliases:
+            raise AliasNotFound(
+                f"Model {name!r} has no alias {alias!r}; it has {_listed(sorted(model.aliases))}.",
+                f"Set one with `stagewright promote {name} VERSION {_stage_of(alias)}`.",
+            )
+        return self.version(name, model.aliases[alias])
+
+    def create_version(self, name: str, logged: LoggedModel, said: Mapping[str, str]) -> ModelVersion:
+        """Make a version of an uploaded model, with all its tags in the same request."""
+        with self._calls():
+            made = self._mlflow.create_model_version(
+                name, logged.artifact_uri, logged.run_id, dict(said), model_id=logged.model_id
+            )
+        with suppress(RegistryError), self._calls():
+            self._link(logged.model_id, name, int(made.version))
+        return self.version(name, int(made.version))
+
+    def delete_version(self, version: ModelVersion) -> None:
+        with self._calls():
+            self._mlflow.delete_model_version(version.name, str(version.number))
+
+    # What moves
+
+    def set_stage(self, version: ModelVersion, stage: Stage) -> None:
+        """Move a version to a stage; into Staging or Production it archives who stood there."""
+        with self._calls(), warnings.catch_warnings():
+            # MLflow calls stages deprecated at every move; the alias that moves along is the answer to that.
+            warnings.simplefilter("ignore", FutureWarning)
+            self._mlflow.transition_model_version_stage(
+                version.name, str(version.number), stage.value, stage.alias is not None
+            )
+
+    def set_alias(self, version: ModelVersion, alias: str) -> None:
+        with self._calls():
+            self._mlflow.set_registered_model_alias(version.name, alias, str(version.number))
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        with self._calls():
+            self._mlflow.delete_registered_model_alias(name, alias)
+
+    def set_model_tag(self, name: str, key: str, value: str) -> None:
+        with self._calls():
+            self._mlflow.set_registered_model_tag(name, key, value)
+
+    # Artifacts
+
+    def log_model(self, run_id: str, name: str, said: Mapping[str, str], directory: Path) -> LoggedModel:
+        """Upload a model directory as it is, as a LoggedModel of a run; what fails is marked FAILED."""
+        with self._calls():
+            experiment = self._mlflow.get_run(run_id).info.experiment_id
+            made = self._mlflow.create_logged_model(
+                experiment, _logged_name(name), source_run_id=run_id, tags=dict(said)
+            )
+        try:
+            with self._transfers():
+                self._mlflow.log_model_artifacts(made.model_id, str(directory))
+            with self._calls():
+                self._mlflow.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
+                self._mlflow.finalize_logged_model(made.model_id, "READY")
+        except BaseException:
+            with suppress(RegistryError), self._calls():
+                self._mlflow.finalize_logged_model(made.model_id, "FAILED")
+            raise
+        return LoggedModel(made.model_id, run_id, made.artifact_location)
+
+    def download(self, version: ModelVersion, into: Path) -> None:
+        """Copy a version's model directory into an existing empty folder; verifies nothing."""
+        with self._calls():
+            source = self._mlflow.get_model_version_download_uri(version.name, str(version.number))
+        with self._transfers():
+            repository: Any = get_artifact_repository(
+                source, tracking_uri=self.address.tracking_uri, registry_uri=self.address.registry_uri
+            )
+            repository.download_artifacts("", str(into))
+
+    # Runs
+
+    def start_run(self, experiment: str, name: str, said: Mapping[str, str]) -> str:
+        """Begin a run in an experiment, which is made where it does not exist; gives the run's id."""
+        with self._calls():
+            made = self._mlflow.create_run(
+                self._experiment_id(experiment), run_name=name, tags=dict(said), start_time=_now_ms()
+            )
+        return str(made.info.run_id)
+
+    def finish_run(self, run_id: str, outcome: Outcome) -> None:
+        """Record what a run has to say and end it. Raises RunNotFound."""
+        now = _now_ms()
+        metrics = [Metric(key, float(value), now, 0) for key, value in outcome.metrics.items()]
+        params = [Param(key, str(value)) for key, value in outcome.params.items()]
+        run_tags = [RunTag(key, str(value)) for key, value in outcome.tags.items()]
+        with self._calls(absent=_no_run(run_id)):
+            for part in _chunks(metrics, MAX_METRICS_PER_BATCH):
+                self._mlflow.log_batch(run_id, metrics=part)
+            for some in _chunks(params, MAX_PARAMS_TAGS_PER_BATCH):
+                self._mlflow.log_batch(run_id, params=some)
+            for few in _chunks(run_tags, MAX_PARAMS_TAGS_PER_BATCH):
+                self._mlflow.log_batch(run_id, tags=few)
+            self._mlflow.set_terminated(run_id, outcome.status.value)
+
+    def run(self, run_id: str) -> Run:
+        """One run. Raises RunNotFound."""
+        with self._calls(absent=_no_run(run_id)):
+            return _run(self._mlflow.get_run(run_id))
+
+    def runs_tagged(self, wanted: Mapping[str, str]) -> list[Run]:
+        """The runs of all experiments that carry all these tags, newest first."""
+        search = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in wanted.items())
+        with self._calls():
+            places = [
+                found.experiment_id
+                for found in _pages(lambda token: self._mlflow.search_experiments(page_token=token))
+            ]
+            order = ["attributes.start_time DESC"]
+            runs = _pages(
+                lambda token: self._mlflow.search_runs(places, search, order_by=order, page_token=token)
+            )
+            return [_run(entity) for entity in runs]
+
+    # Within
+
+    def _experiment_id(self, name: str) -> str:
+        found = self._mlflow.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self._mlflow.create_experiment(name))
+            except MlflowException as fault:
+                if fault.error_code not in _PRESENT:
+                    raise
+                found = self._mlflow.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage != "active":
+            raise RegistryFault(
+                f"The experiment {name!r} was deleted.",
+                "Restore it in MLflow's UI, or remove it for good with `mlflow gc`.",
+            )
+        return str(found.experiment_id)
+
+    def _link(self, model_id: str, name: str, number: int) -> None:
+        """Let MLflow's page of the logged model name its version: servers see to it, databases do not."""
+        known = self._mlflow.get_logged_model(model_id).tags.get(tags.MLFLOW_MODEL_VERSIONS)
+        linked = json.loads(known) if known else []
+        if not any(item.get("name") == name and str(item.get("version")) == str(number) for item in linked):
+            linked.append({"name": name, "version": number})
+            said = {tags.MLFLOW_MODEL_VERSIONS: json.dumps(linked)}
+            self._mlflow.set_logged_model_tags(model_id, said)
+
+    @contextmanager
+    def _calls(
+        self, allowed: frozenset[str] = frozenset(), absent: RegistryError | None = None
+    ) -> Iterator[None]:
+        """Metadata requests: bounded in time, failing in our words."""
+        with bounded_requests(), self._translated(allowed, absent):
+            yield
+
+    @contextmanager
+    def _transfers(self) -> Iterator[None]:
+        """Uploads and downloads: MLflow's own limits, failing in our words."""
+        with self._translated(frozenset(), None):
+            yield
+
+    @contextmanager
+    def _translated(self, allowed: frozenset[str], absent: RegistryError | None) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as fault:
+            if fault.error_code in allowed:
+                raise _Allowed() from None
+            if absent is not None and fault.error_code in _ABSENT:
+                raise absent from None
+            raise self._ours(fault) from fault
+        except (SQLAlchemyError, ImportError) as fault:
+            raise self._unreachable(str(fault)) from fault
+        except OSError as fault:
+            raise RegistryFault(f"{self.address} cannot be used: {_first_line(str(fault))}.") from fault
+
+    def _ours(self, fault: MlflowException) -> RegistryError:
+        said = str(fault.message)
+        if fault.error_code in _SILENT or (said.startswith(_NO_ANSWER) and _any_in(_FAILED_WITH, said)):
+            return self._unreachable(said)
+        if fault.error_code in _DENIED:
+            return AccessDenied(
+                f"{self.address} refuses: {_first_line(said)}",
+                "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.",
+            )
+        if fault.error_code in _ABSENT:
+            return NotFound(f"{self.address} does not have it: {_first_line(said)}")
+        return RegistryFault(f"{self.address} answers: {_first_line(said)}")
+
+    def _unreachable(self, said: str) -> RegistryUnreachable:
+        return RegistryUnreachable(
+            f"No answer from the registry at {self.address}: {_first_line(said)}.",
+            "Check that it runs, and MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI.",
+        )
+
+
+class _Allowed(Exception):
+    """MLflow refused in a way that the caller expects."""
+
+
+def quoted(text: str) -> str:
+    """A string of MLflow's search language, which knows two quotes and no escapes."""
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def _pages(fetch: Any) -> Iterator[Any]:
+    """The items of every page that `fetch(token)` gives."""
+    token: str | None = None
+    while True:
+        page = fetch(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _chunks(items: list[T], size: int) -> Iterator[list[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _version(entity: MlflowVersion, model: RegisteredModel) -> ModelVersion:
+    number = int(entity.version)
+    return ModelVersion(
+        name=entity.name,
+        number=number,
+        stage=Stage.parse(entity.current_stage or Stage.NONE.value),
+        status=str(entity.status),
+        created_at=_moment(entity.creation_timestamp),
+        updated_at=_moment(entity.last_updated_timestamp or entity.creation_timestamp),
+        source_uri=entity.source or "",
+        source_run_id=entity.run_id or None,
+        description=entity.description or "",
+        aliases=model.aliases_of(number),
+        tags=dict(entity.tags or {}),
+    )
+
+
+def _run(entity: MlflowRun) -> Run:
+    return Run(
+        run_id=entity.info.run_id,
+        name=entity.info.run_name or "",
+        experiment_id=entity.info.experiment_id,
+        status=RunStatus(entity.info.status),
+        started_at=_moment(entity.info.start_time),
+        ended_at=_moment(entity.info.end_time) if entity.info.end_time else None,
+        metrics=dict(entity.data.metrics),
+        params=dict(entity.data.params),
+        tags=dict(entity.data.tags),
+    )
+
+
+def _no_run(run_id: str) -> RunNotFound:
+    return RunNotFound(f"There is no run {run_id!r}.", "Give the id that MLflow's UI shows for the run.")
+
+
+def _stage_of(alias: str) -> str:
+    return alias.title() if alias in ("staging", "production") else "STAGE"
+
+
+def _logged_name(name: str) -> str:
+    """A registered name as a LoggedModel's, which may hold none of / : . % and quotes."""
+    return "".join("-" if char in "/:.%\"'" else char for char in name)
+
+
+def _moment(timestamp_ms: int) -> datetime:
+    return datetime.fromtimestamp(timestamp_ms / 1000, tz=UTC)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _listed(items: list[Any]) -> str:
+    return ", ".join(str(item) for item in items) if items else "none"
+
+
+def _any_in(parts: tuple[str, ...], text: str) -> bool:
+    return any(part in text for part in parts)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0].rstrip(".") if text.strip() else "no reason given"

@@ -1,0 +1,131 @@
+"""What can go wrong with a registry.
+
+RegistryError
+├── UserError                 what was asked for is wrong: exit code 2
+│   ├── InvalidUri            not a `models:/` reference
+│   ├── InvalidName           a model name that MLflow stores but cannot load by
+│   ├── InvalidStage          not one of MLflow's stages
+│   ├── InvalidTag            a tag in our own namespace
+│   ├── InvalidReason         a `because` that is too long for the ledger
+│   ├── InvalidPackage        a folder that is no packaged model, or a damaged one
+│   └── NotFound
+│       ├── ModelNotFound
+│       ├── VersionNotFound
+│       ├── AliasNotFound
+│       ├── StageEmpty        no version stands in that stage
+│       └── RunNotFound
+└── Refusal                   asked for rightly, refused or failed: exit code 1
+    ├── RegistryUnreachable   no answer within the stated time
+    ├── AccessDenied
+    ├── RegistryFault         anything else that the registry answers with
+    ├── VersionNotReady
+    ├── ExpectationFailed     compare-and-set found another version
+    ├── PromotionLost         somebody else promoted at the same moment
+    ├── NothingToRollBack
+    ├── ForeignVersion        a version that stagewright did not package
+    └── ArtifactMismatch      a file of the version is not the file that was registered
+"""
+
+
+class RegistryError(Exception):
+    """Something about the registry; `hint` is the next step for whoever reads the message."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class UserError(RegistryError):
+    """What was asked for is wrong; asking again the same way will not help."""
+
+
+class Refusal(RegistryError):
+    """What was asked for is sound, but was refused or did not succeed."""
+
+
+class InvalidUri(UserError):
+    """Not a reference to a registered model version."""
+
+
+class InvalidName(UserError):
+    """A name that no `models:/` reference can hold."""
+
+
+class InvalidStage(UserError):
+    """Not a stage, or not one that a version can be moved to."""
+
+
+class InvalidTag(UserError):
+    """A user's tag that would be taken for one of ours."""
+
+
+class InvalidReason(UserError):
+    """A reason that does not fit into one ledger event."""
+
+
+class InvalidPackage(UserError):
+    """A folder that is not a packaged model, or not an intact one."""
+
+
+class NotFound(UserError):
+    """What was named does not exist in this registry."""
+
+
+class ModelNotFound(NotFound):
+    """No registered model has this name."""
+
+
+class VersionNotFound(NotFound):
+    """The model has no version of this number."""
+
+
+class AliasNotFound(NotFound):
+    """The model has no alias of this name."""
+
+
+class StageEmpty(NotFound):
+    """No version of the model stands in this stage."""
+
+
+class RunNotFound(NotFound):
+    """The tracking server has no such run."""
+
+
+class RegistryUnreachable(Refusal):
+    """The registry did not answer within the stated time."""
+
+
+class AccessDenied(Refusal):
+    """The registry answered that these credentials may not do this."""
+
+
+class RegistryFault(Refusal):
+    """The registry answered with an error that has no class of its own here."""
+
+
+class VersionNotReady(Refusal):
+    """The version is still being created, or its creation failed."""
+
+
+class ExpectationFailed(Refusal):
+    """The stage holds another version than the caller expected."""
+
+
+class PromotionLost(Refusal):
+    """Another promotion of the same stage won."""
+
+
+class NothingToRollBack(Refusal):
+    """The ledger knows no earlier version of this stage."""
+
+
+class ForeignVersion(Refusal):
+    """The version was not packaged by stagewright, so there is nothing to verify it against."""
+
+
+class ArtifactMismatch(Refusal):
+    """The artifacts are not the ones that were registered; nothing of them was read."""

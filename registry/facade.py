@@ -1,0 +1,114 @@
+"""One registry, as notebooks, jobs and the command line use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry import artifacts, history, promotion, registration, resolution
+from registry import tags as keys
+from registry.connection import Address
+from registry.errors import RunNotFound
+from registry.runs import Outcome, Run
+from registry.uri import ModelUri
+from registry.versions import ModelVersion, Stage
+
+if TYPE_CHECKING:
+    from registry.client import Client
+
+
+class Registry:
+    """Model versions, where they stand and who moved them; connects when first asked.
+
+    Without arguments it is the registry that MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI name, else
+    `mlflow.db` in the current folder. Every method raises RegistryUnreachable within the time that
+    `registry.connection` states.
+    """
+
+    def __init__(self, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
+        self.address = Address.find(tracking_uri, registry_uri)
+
+    def register(
+        self,
+        path: Path | str,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        source_run_id: str | None = None,
+    ) -> registration.Registration:
+        """Make a version of a packaged model directory; see `registry.registration.register`."""
+        return registration.register(
+            self._client, registration.Request(Path(path), name, tags or {}, source_run_id)
+        )
+
+    def resolve(self, uri: str | ModelUri) -> ModelVersion:
+        """The one version that a `models:/` reference means now; see `registry.resolution.resolve`."""
+        return resolution.resolve(self._client, ModelUri.parse(uri) if isinstance(uri, str) else uri)
+
+    def fetch(self, version: ModelVersion, into: Path | str) -> Path:
+        """A verified copy of a version's model directory below `into`; see `registry.artifacts.fetch`."""
+        return artifacts.fetch(self._client, version, Path(into))
+
+    def promote(
+        self, name: str, number: int, stage: Stage | str, because: str = "", expect: promotion.Expected = None
+    ) -> promotion.Promotion:
+        """Move a version to a stage, with its alias; see `registry.promotion.promote`."""
+        return promotion.promote(
+            self._client, promotion.Move(name, number, Stage.parse(stage), because, expect)
+        )
+
+    def rollback(self, name: str, stage: Stage | str, because: str = "") -> promotion.Promotion:
+        """Move the version before back into a stage; see `registry.promotion.rollback`."""
+        return promotion.rollback(self._client, name, Stage.parse(stage), because)
+
+    def history(self, name: str) -> list[history.Event]:
+        """Everything that happened to a model's versions, oldest first."""
+        return history.history(self._client, name)
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """All versions of a model, lowest number first, with their stages and aliases."""
+        return self._client.versions(name)
+
+    def start_run(
+        self,
+        experiment: str,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        version: ModelVersion | None = None,
+    ) -> str:
+        """Begin an MLflow run and give its id; a run of a version is found again by `jobs_of`."""
+        return self._client.start_run(experiment, name, {**(tags or {}), **_link(version)})
+
+    def finish_run(self, run_id: str, outcome: Outcome) -> None:
+        """Record a run's metrics, params and tags, and end it with its status."""
+        self._client.finish_run(run_id, outcome)
+
+    def run(self, run_id: str) -> Run:
+        """One run, of a job or of a registration."""
+        return self._client.run(run_id)
+
+    def jobs_of(self, version: ModelVersion) -> list[Run]:
+        """The runs that used a version, newest first."""
+        return self._client.runs_tagged(_link(version))
+
+    def model_of(self, run_id: str) -> ModelVersion:
+        """The version that a run used. Raises RunNotFound where it is no run of a version."""
+        said = self._client.run(run_id).tags
+        if keys.RUN_MODEL_NAME not in said:
+            raise RunNotFound(f"The run {run_id!r} used no model version.", "Give the run of a scoring job.")
+        return self._client.version(said[keys.RUN_MODEL_NAME], int(said[keys.RUN_MODEL_VERSION]))
+
+    @cached_property
+    def _client(self) -> Client:
+        # Importing MLflow takes 2 s, which `stagewright --help` need not wait for.
+        from registry.client import Client
+
+        return Client(self.address)
+
+
+def _link(version: ModelVersion | None) -> dict[str, str]:
+    if version is None:
+        return {}
+    link = {keys.RUN_MODEL_NAME: version.name, keys.RUN_MODEL_VERSION: str(version.number)}
+    return link | ({keys.RUN_MODEL_DIGEST: version.model_digest} if version.model_digest else {})

@@ -1,0 +1,43 @@
+"""What the registry knows about one run, a scoring job's or a registration's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """How a run stands, as MLflow spells it."""
+
+    RUNNING = "RUNNING"
+    SCHEDULED = "SCHEDULED"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One MLflow run."""
+
+    run_id: str
+    name: str
+    experiment_id: str
+    status: RunStatus
+    started_at: datetime
+    ended_at: datetime | None
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run has to say when it ends."""
+
+    status: RunStatus = RunStatus.FINISHED
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    params: Mapping[str, object] = field(default_factory=dict, hash=False)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)

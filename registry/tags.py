@@ -1,0 +1,84 @@
+"""Every tag key that stagewright writes or reads; no other file spells one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from registry.errors import InvalidTag
+
+NAMESPACE = "stagewright."
+_RESERVED = (NAMESPACE, "mlflow.")
+
+# On a model version.
+MODEL_DIGEST = "stagewright.model_digest"
+MANIFEST_DIGEST = "stagewright.manifest_digest"
+PACKAGE_FORMAT = "stagewright.format"
+KIND = "stagewright.kind"
+ARCHITECTURE = "stagewright.architecture"
+PRECISIONS = "stagewright.precisions"
+LABELS_COUNT = "stagewright.labels_count"
+PICKLED = "stagewright.pickled"
+SOURCE_RUN = "stagewright.source_run"
+LOGGED_MODEL = "stagewright.logged_model"
+GIT_COMMIT = "stagewright.git.commit"
+GIT_DIRTY = "stagewright.git.dirty"
+
+# On a registered model: one tag an event.
+EVENT = "stagewright.event."
+
+# On a run.
+RUN_PURPOSE = "stagewright.run"
+RUN_MODEL_NAME = "stagewright.model.name"
+RUN_MODEL_VERSION = "stagewright.model.version"
+RUN_MODEL_DIGEST = "stagewright.model.digest"
+
+# MLflow's own, as mlflow.utils.mlflow_tags names them.
+MLFLOW_RUN_NAME = "mlflow.runName"
+MLFLOW_USER = "mlflow.user"
+MLFLOW_MODEL_VERSIONS = "mlflow.modelVersions"
+
+_NOTHING = "none"
+
+
+def digest_of(part: str) -> str:
+    """The key of one part's digest: `weights`, `code`, `preprocess`, `graph`."""
+    return f"stagewright.digest.{part}"
+
+
+def version_of(library: str) -> str:
+    """The key of the library version that packaged the model."""
+    return f"stagewright.version.{library}"
+
+
+def measured(precision: str, metric: str) -> str:
+    """The key of one figure measured for one precision at packaging."""
+    return f"stagewright.measured.{precision}.{metric}"
+
+
+def event(key: str) -> str:
+    return f"{EVENT}{key}"
+
+
+def join(items: Iterable[str]) -> str:
+    """Several words as one tag value; `none` where there is no word, for an empty tag reads as a lost one."""
+    return ",".join(items) or _NOTHING
+
+
+def split(value: str) -> tuple[str, ...]:
+    """The words that `join` put together."""
+    return () if value in ("", _NOTHING) else tuple(value.split(","))
+
+
+def is_reserved(key: str) -> bool:
+    return key.startswith(_RESERVED)
+
+
+def checked(user_tags: Mapping[str, str]) -> dict[str, str]:
+    """A user's tags, none of which is in our namespace or MLflow's. Raises InvalidTag."""
+    for key in user_tags:
+        if is_reserved(key):
+            raise InvalidTag(
+                f"The tag {key!r} is in a namespace that stagewright or MLflow writes itself.",
+                f"Name it without the prefix, such as {key.split('.', 1)[1] or 'team'!r}.",
+            )
+    return {key: str(value) for key, value in user_tags.items()}

@@ -1,0 +1,94 @@
+"""What the registry knows about one version of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from registry import tags
+from registry.errors import InvalidStage
+
+
+class Stage(StrEnum):
+    """MLflow's stages, spelled as MLflow spells them."""
+
+    NONE = "None"
+    STAGING = "Staging"
+    PRODUCTION = "Production"
+    ARCHIVED = "Archived"
+
+    @classmethod
+    def parse(cls, text: str) -> Stage:
+        """A stage written in any case. Raises InvalidStage."""
+        for stage in cls:
+            if stage.value.lower() == text.lower():
+                return stage
+        raise InvalidStage(
+            f"There is no stage {text!r}.", f"The stages are {', '.join(stage.value for stage in cls)}."
+        )
+
+    @property
+    def alias(self) -> str | None:
+        """The alias that follows this stage; only Staging and Production have one."""
+        return self.value.lower() if self in (Stage.STAGING, Stage.PRODUCTION) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One numbered version: its number names the same artifacts for ever, its stage and aliases change."""
+
+    name: str
+    number: int
+    stage: Stage
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    source_uri: str
+    source_run_id: str | None = None
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def pinned_uri(self) -> str:
+        """`models:/NAME/NUMBER`: means this version whatever is promoted later."""
+        return f"models:/{self.name}/{self.number}"
+
+    @property
+    def ready(self) -> bool:
+        return self.status == "READY"
+
+    @property
+    def model_digest(self) -> str | None:
+        """SHA-256 of what the model is; None where stagewright did not package it."""
+        return self.tags.get(tags.MODEL_DIGEST)
+
+    @property
+    def manifest_digest(self) -> str | None:
+        """SHA-256 of the version's `SHA256SUMS`; None where stagewright did not package it."""
+        return self.tags.get(tags.MANIFEST_DIGEST)
+
+    @property
+    def kind(self) -> str | None:
+        """`classifier`, `embedder`, …; None where stagewright did not package it."""
+        return self.tags.get(tags.KIND)
+
+    @property
+    def architecture(self) -> str | None:
+        return self.tags.get(tags.ARCHITECTURE)
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        return tags.split(self.tags.get(tags.PRECISIONS, ""))
+
+    @property
+    def pickled(self) -> tuple[str, ...]:
+        """The parts that travel as pickles, such as `transform`."""
+        return tags.split(self.tags.get(tags.PICKLED, ""))
+
+    @property
+    def user_tags(self) -> dict[str, str]:
+        """The tags that neither stagewright nor MLflow wrote."""
+        return {key: value for key, value in self.tags.items() if not tags.is_reserved(key)}
