@@ -128,7 +128,7 @@ class Preprocess:
 def transform(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
     """RGB photo -> uint8 [H, W, 3] of `spec.output_size`, C-contiguous, possibly read-only.
 
-    The same pixels, to the bit, as torchvision's Resize and CenterCrop on the PIL image; at most 1 of 255 off
+    The same pixels, to the bit, as torchvision's Resize and CenterCrop on the PIL image; nearly the same
     where the resized photo would have more than `resample.MAX_RESIZED_PIXELS`.
     Raises ValueError on another mode than RGB.
     """

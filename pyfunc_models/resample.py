@@ -17,7 +17,8 @@ def resize_and_crop(
     """`image` resized to `size`, (width, height), then cropped to `box`; black where `box` reaches beyond it.
 
     To the bit what `resize` and `crop` of Pillow give. Beyond MAX_RESIZED_PIXELS only the box is computed,
-    which may differ by 1 of 255: Pillow keeps the box of a resize as 32-bit floats.
+    which may be 1 of 255 off, and more where bicubic overshoots: Pillow keeps the box as 32-bit floats, and
+    which of its two passes comes first depends on the sizes.
     """
     is_cropped = box != (0, 0, *size)
     if is_cropped and size[0] * size[1] > MAX_RESIZED_PIXELS:
