@@ -130,7 +130,7 @@ def run_python(
     script: str | Path,
     *,
     args: Sequence[str] = (),
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     timeout_s: float = 120,
     master: str | None = None,
     conf: Mapping[str, str] | None = None,
@@ -139,7 +139,8 @@ def run_python(
 
     PySpark allows one SparkContext in a process, so whatever needs a `spark://` master runs like this: with
     `master`, `SparkSession.builder.getOrCreate()` in the script gets a session there, set up as `conf` says.
-    `env` is added to the environment of this process. The working folder is an empty temporary one.
+    `env` is added to the environment of this process; None takes a variable out. The working folder is an
+    empty temporary one.
     """
     with tempfile.TemporaryDirectory(prefix="stagewright-script-") as scratch:
         folder = Path(scratch)
@@ -159,7 +160,7 @@ def run_python(
 def run_command(
     command: Sequence[str],
     *,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     timeout_s: float = 120,
     cwd: Path | None = None,
 ) -> Finished:
@@ -168,7 +169,8 @@ def run_command(
         out, err = Path(scratch) / "stdout", Path(scratch) / "stderr"
         (Path(scratch) / "cwd").mkdir()
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            environment = {**os.environ, **(env or {})}
+            merged = {**os.environ, **(env or {})}
+            environment = {key: value for key, value in merged.items() if value is not None}
             process = _popen(command, stdout, stderr, environment, cwd or Path(scratch) / "cwd")
             late = False
             try:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -24,6 +25,7 @@ _ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "SPARK_LOCAL_IP": LOOPBACK,
     "SPARK_HOME": str(spark_home()),
+    "PYSPARK_PYTHON": sys.executable,  # else the workers run whichever python3 comes first in PATH
     "PYTHONUNBUFFERED": "1",
 }
 _FOREIGN = (
@@ -34,7 +36,6 @@ _FOREIGN = (
     "MLFLOW_EXPERIMENT_NAME",
     "SPARK_CONF_DIR",
     "PYSPARK_SUBMIT_ARGS",
-    "PYSPARK_PYTHON",
     "PYSPARK_DRIVER_PYTHON",
 )
 

@@ -22,6 +22,7 @@ from tests.clusters import MlflowServer, SparkCluster, http_get, python_without_
 WHERE_TASKS_RUN = """
     import json
     import os
+    import sys
     from pyspark import BarrierTaskContext
     from pyspark.sql import SparkSession
 
@@ -29,7 +30,7 @@ WHERE_TASKS_RUN = """
         context = BarrierTaskContext.get()
         context.barrier()  # so that both tasks run at once, and one executor cannot take both
         gpus = context.resources().get("gpu")
-        yield os.environ["SPARK_EXECUTOR_DIRS"], gpus.addresses if gpus else []
+        yield sys.executable, os.environ["SPARK_EXECUTOR_DIRS"], gpus.addresses if gpus else []
 
     spark = SparkSession.builder.getOrCreate()
     tasks = spark.sparkContext.parallelize(range(2), 2).barrier().mapPartitions(where).collect()
@@ -44,7 +45,8 @@ def test_two_workers_run_a_job_on_two_executors(spark_cluster: SparkCluster) -> 
     found = json.loads(finished.stdout)
 
     assert found["master"] == spark_cluster.url
-    assert len({executor for executor, _ in found["tasks"]}) == 2
+    assert len({executor for _, executor, _ in found["tasks"]}) == 2
+    assert {python for python, _, _ in found["tasks"]} == {sys.executable}
 
 
 def test_made_up_gpu_addresses_reach_the_tasks_and_all_processes_end(tmp_path: Path) -> None:
@@ -55,7 +57,7 @@ def test_made_up_gpu_addresses_reach_the_tasks_and_all_processes_end(tmp_path: P
         sessions = cluster.session_ids
         assert all(leash.session_members(session) for session in sessions)
 
-    assert sorted(addresses for _, addresses in found["tasks"]) == [["0"], ["1"]]
+    assert sorted(addresses for _, _, addresses in found["tasks"]) == [["0"], ["1"]]
     assert len(sessions) == 2
     assert not any(leash.session_members(session) for session in sessions)
 
@@ -131,12 +133,12 @@ def test_a_script_that_takes_too_long_is_ended_with_what_it_started() -> None:
 def test_a_script_gets_its_arguments_and_environment_and_its_exit_status_comes_back() -> None:
     source = """
         import os, sys
-        print(sys.argv[1:], os.environ["GREETING"])
+        print(sys.argv[1:], os.environ["GREETING"], "HOME" in os.environ)
         sys.exit(3)
     """
-    finished = run_python(source, args=["a b"], env={"GREETING": "hello"})
+    finished = run_python(source, args=["a b"], env={"GREETING": "hello", "HOME": None})
 
-    assert (finished.returncode, finished.stdout) == (3, "['a b'] hello\n")
+    assert (finished.returncode, finished.stdout) == (3, "['a b'] hello False\n")
 
 
 def test_an_environment_without_stagewright_has_everything_else(tmp_path: Path) -> None:
@@ -156,9 +158,12 @@ def test_an_environment_without_stagewright_has_everything_else(tmp_path: Path) 
     assert finished.stdout == "['mlflow', 'pyspark']\n"
 
 
-def test_the_local_session_runs_two_tasks_at_once_and_writes_into_its_own_folder(spark: SparkSession) -> None:
-    assert spark.sparkContext.defaultParallelism == 2
-    assert spark.range(10).count() == 10
+def test_the_local_session_runs_tasks_in_this_environment_and_writes_into_its_own_folder(
+    spark: SparkSession,
+) -> None:
+    pythons = spark.sparkContext.parallelize(range(2), 2).map(lambda _: sys.executable).collect()
+
+    assert pythons == [sys.executable, sys.executable]
     assert not Path("spark-warehouse").exists()
 
 
