@@ -19,10 +19,12 @@ from urllib.parse import urlsplit
 
 REQUEST_TIMEOUT_S = 10
 REQUEST_RETRIES = 2
-_LIMITS: Mapping[str, int] = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": REQUEST_TIMEOUT_S,
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": REQUEST_RETRIES,
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": 1,
+_SETTINGS: Mapping[str, str] = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_TIMEOUT_S),
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(REQUEST_RETRIES),
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # MLflow prints a link to each run that ends; stdout is for what was asked for.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -76,8 +78,8 @@ class _Bounds:
         with self._lock:
             self._inside += 1
             if self._inside == 1:
-                self._set = [key for key in _LIMITS if key not in os.environ]
-                os.environ.update({key: str(_LIMITS[key]) for key in self._set})
+                self._set = [key for key in _SETTINGS if key not in os.environ]
+                os.environ.update({key: _SETTINGS[key] for key in self._set})
 
     def leave(self) -> None:
         with self._lock:

@@ -76,7 +76,8 @@ def promote(client: Client, move: Move) -> Promotion:
 def rollback(client: Client, name: str, stage: Stage, because: str = "") -> Promotion:
     """Move the version that stood in a stage before back into it; twice goes back twice.
 
-    Versions that were deleted meanwhile are passed over. Raises NothingToRollBack, and what `promote` raises.
+    Versions that were deleted meanwhile are passed over, and no rollback of Staging takes a version out of
+    Production. Raises NothingToRollBack, and what `promote` raises.
     """
     checked_reason(because)
     if stage.alias is None:
@@ -85,6 +86,8 @@ def rollback(client: Client, name: str, stage: Stage, because: str = "") -> Prom
     current = holder(list(versions.values()), stage)
     earlier = before(history(client, name), stage, current.number if current else None)
     there = [versions[number] for number in earlier if number in versions]
+    if stage is Stage.STAGING:
+        there = [version for version in there if version.stage is not Stage.PRODUCTION]
     if not there:
         raise NothingToRollBack(_nothing_before(name, stage, current), f"See `stagewright history {name}`.")
     _refuse_unready(there[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry import tags
-from registry.errors import RegistryError
+from registry.errors import RegistryError, VersionNotReady
 from registry.history import Event, EventKind, history, record
 from registry.packaged import PackagedModel
 from registry.runs import Outcome, RunStatus
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "stagewright"
 PURPOSE = "registration"
+READY_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,21 @@ def register(client: Client, request: Request) -> Registration:
         return Registration(_recorded(client, known[0]), created=False)
     said = package.as_tags() | _provenance(request) | user_tags
     made = client.create_version(name, *_upload(client, request, package, said))
-    return _only_one(client, made)
+    return _only_one(client, _awaited(client, made))
+
+
+def _awaited(client: Client, made: ModelVersion) -> ModelVersion:
+    """A version once it is READY: at once on MLflow's own stores, after a copy on others."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while made.status == "PENDING_REGISTRATION" and time.monotonic() < deadline:
+        time.sleep(1)
+        made = client.version(made.name, made.number)
+    if not made.ready:
+        raise VersionNotReady(
+            f"{made.pinned_uri} is {made.status} after {READY_TIMEOUT_S} s.",
+            f"Look at `stagewright versions {made.name}` and register the model again if it failed.",
+        )
+    return made
 
 
 def _only_one(client: Client, made: ModelVersion) -> Registration:

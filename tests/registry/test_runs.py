@@ -1,0 +1,42 @@
+"""Scoring runs, and the way between them and versions."""
+
+from __future__ import annotations
+
+import pytest
+
+from registry import ModelVersion, Outcome, Registry, RunNotFound, RunStatus
+
+
+def test_from_a_version_one_finds_its_jobs_and_back(
+    reg: Registry, name: str, three: list[ModelVersion]
+) -> None:
+    first, second = (reg.start_run(f"nights-{name}", "score", {"night": str(n)}, three[0]) for n in (1, 2))
+    reg.start_run(f"nights-{name}", "score", version=three[1])
+    metrics = {"rows": 12.0, "images_per_s": 3.5}
+    params = {f"option_{n}": n for n in range(120)}
+    reg.finish_run(first, Outcome(RunStatus.FAILED, metrics, params, {"output": "table"}))
+    jobs = {job.run_id: job for job in reg.jobs_of(three[0])}
+    assert set(jobs) == {first, second}
+    assert (jobs[first].status, jobs[second].status) == (RunStatus.FAILED, RunStatus.RUNNING)
+    assert jobs[first].metrics == metrics
+    assert len(jobs[first].params) == 120
+    assert (jobs[first].tags["night"], jobs[first].tags["output"]) == ("1", "table")
+    assert jobs[first].ended_at is not None
+    assert reg.model_of(second) == three[0]
+
+
+def test_a_run_that_used_no_version_says_so(sqlite_reg: Registry) -> None:
+    run_id = sqlite_reg.start_run("stagewright", "other")
+    with pytest.raises(RunNotFound, match="used no model version"):
+        sqlite_reg.model_of(run_id)
+
+
+def test_an_unknown_run_is_told(reg: Registry) -> None:
+    with pytest.raises(RunNotFound, match="'0123'"):
+        reg.finish_run("0123", Outcome())
+
+
+def test_nothing_is_printed(server_uri: str, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    server = Registry(server_uri)
+    server.finish_run(server.start_run(f"quiet-{name}", "score"), Outcome())
+    assert capfd.readouterr().out == ""
