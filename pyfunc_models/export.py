@@ -1,10 +1,13 @@
 """nn.Module + Preprocess -> one graph from uint8 photos to float32 outputs, as `.pt2` and as OpenVINO IR."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
 import torch
+from openvino.tools.ovc import convert_impl, telemetry_stub, telemetry_utils
 
 from .engines import openvino_engine, torch_engine
 from .preprocess import Preprocess
@@ -38,7 +41,11 @@ class ScoringGraph(torch.nn.Module):
         scaled = images.permute(0, 3, 1, 2).to(torch.float32).div(255)
         outputs = self.module((scaled - self.mean) / self.std)
         if not isinstance(outputs, torch.Tensor) or outputs.dim() != 2:
-            found = f"shape {list(outputs.shape)}" if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+            found = (
+                f"shape {list(outputs.shape)}"
+                if isinstance(outputs, torch.Tensor)
+                else type(outputs).__name__
+            )
             raise ExportError(
                 f"The module must give one tensor [N, D] for images [N, 3, H, W]; it gives {found}. "
                 "Wrap it in a module that returns the logits or the embedding, flattened to [N, D]."
@@ -72,7 +79,9 @@ def _export(graph: ScoringGraph, height: int, width: int) -> torch.export.Export
     example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
     try:
         with torch.no_grad():
-            return torch.export.export(graph, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+            return torch.export.export(
+                graph, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
+            )
     except ExportError:
         raise
     except Exception as error:  # torch.export has no common base for what it raises
@@ -93,7 +102,8 @@ def _strip_traces(program: torch.export.ExportedProgram) -> None:
 
 def _convert(program: torch.export.ExportedProgram, height: int, width: int) -> ov.Model:
     try:
-        converted = ov.convert_model(program)
+        with _no_telemetry():
+            converted = ov.convert_model(program)
         converted.reshape([-1, height, width, 3])
     except Exception as error:  # OpenVINO raises plain RuntimeErrors and its own, by operation
         raise ExportError(
@@ -102,6 +112,20 @@ def _convert(program: torch.export.ExportedProgram, height: int, width: int) -> 
             "(a plain torch.nn equivalent nearly always exists)."
         ) from error
     return converted
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    """Keep OpenVINO's converter from reporting each use, and its error, to Google Analytics: it asks nobody."""
+    rooms = (convert_impl, telemetry_utils)
+    before = [room.tm for room in rooms]
+    for room in rooms:
+        room.tm = telemetry_stub
+    try:
+        yield
+    finally:
+        for room, telemetry in zip(rooms, before, strict=True):
+            room.tm = telemetry
 
 
 def _check_parity(program: torch.export.ExportedProgram, converted: ov.Model, height: int, width: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
@@ -93,7 +93,9 @@ class ImageModel(PythonModel, ABC):
         self.preprocess = Preprocess.from_json((self._graphs / PREPROCESS).read_text())
         self.own_code = _unpickle(self._graphs / CALLABLES) if self.spec.pickled else OwnCode()
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """DataFrame with a binary column `content` -> one row for each row; see the class.
 
         Params: `batch_size` and `decode_threads` (0: what suits the device), `precision` (`f32`, or one that
@@ -149,7 +151,9 @@ class ImageModel(PythonModel, ABC):
         answers = self.columns(outputs, params)
         if not scored.faults:
             return answers
-        return {name: _scatter(answers[name], scored.rows, rows, blank) for name, blank in self.blank().items()}
+        return {
+            name: _scatter(answers[name], scored.rows, rows, blank) for name, blank in self.blank().items()
+        }
 
 
 def _scatter(values: Column, at: list[int], rows: int, blank: Any) -> Column:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -21,9 +21,17 @@ from .engines import Precision, openvino_engine, torch_engine
 from .export import ExportError, export
 from .image_model import CALLABLES, LABELS, PREPROCESS, OwnCode, kind_names, model_class
 from .preprocess import Preprocess
-from .spec import SPEC, ModelSpec
+from .spec import ModelSpec
 
-__all__ = ["ExportError", "OwnCode", "PackageOptions", "PackagingError", "Preprocess", "kind_names", "package"]
+__all__ = [
+    "ExportError",
+    "OwnCode",
+    "PackageOptions",
+    "PackagingError",
+    "Preprocess",
+    "kind_names",
+    "package",
+]
 
 WRAPPER = Path(__file__).parent
 # The driver's side of this folder stays behind: what does not travel does not change the code's digest either.
@@ -48,7 +56,7 @@ class PackageOptions:
     kind: str = "classifier"
     architecture: str | None = None
     precisions: tuple[str, ...] = (Precision.F32.value,)
-    own_code: OwnCode = OwnCode()
+    own_code: OwnCode = field(default_factory=OwnCode)
 
 
 def package(
@@ -125,7 +133,11 @@ def _write_labels(labels: Sequence[str] | None, width: int, kind: str, model: Pa
 
 
 def _write_callables(own: OwnCode, model: Path) -> tuple[str, ...]:
-    named = {name: code for name, code in {"transform": own.transform, "postprocess": own.postprocess}.items() if code}
+    named = {
+        name: code
+        for name, code in {"transform": own.transform, "postprocess": own.postprocess}.items()
+        if code
+    }
     if not named:
         return ()
     by_value = {_module_of(code) for code in named.values()} - {None}
@@ -186,7 +198,9 @@ def _save(target: Path, model: Path, code: Path, kind: str) -> None:
     script = target.parent / "entrypoint.py"
     text = (WRAPPER / "entrypoint.py").read_text()
     script.write_text(
-        text.replace("pyfunc_models.kinds.classifier", f"{code.name}.kinds.{kind}").replace("a classifier", f"kind {kind}")
+        text.replace("pyfunc_models.kinds.classifier", f"{code.name}.kinds.{kind}").replace(
+            "a classifier", f"kind {kind}"
+        )
     )
     # MLflow runs the script once while it saves.
     loaded_before = code.name in sys.modules

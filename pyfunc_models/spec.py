@@ -29,7 +29,9 @@ class ModelSpec:
 
     def write(self, root: Path) -> None:
         """Write `stagewright.json` into the model directory."""
-        (root / SPEC).write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n")
+        (root / SPEC).write_text(
+            json.dumps({"format": FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n"
+        )
 
     @classmethod
     def read(cls, root: Path) -> "ModelSpec":

@@ -70,6 +70,10 @@ class Registry:
         """All versions of a model, lowest number first, with their stages and aliases."""
         return self._client.versions(name)
 
+    def names(self) -> list[str]:
+        """The names of the first models, in no promised order; for a look at what there is."""
+        return self._client.model_names()
+
     def start_run(
         self,
         experiment: str,

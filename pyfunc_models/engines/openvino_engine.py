@@ -20,7 +20,9 @@ class OpenVinoEngine:
 
     def __init__(self, graph: Path, device: Device, precision: Precision) -> None:
         core = ov.Core()
-        if precision is Precision.BF16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if precision is Precision.BF16 and "BF16" not in core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
             raise EngineUnavailable(
                 f"This worker's CPU has no bf16 arithmetic and would only emulate it slowly; "
                 f"run with precision {Precision.F32.value!r} or on CPUs with avx512_bf16 or AMX."

@@ -37,7 +37,7 @@ class TorchEngine:
         return lambda: np.concatenate([wait() for wait in pending])
 
     def _parts(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return images.split(self.limit) if self.limit else (images,)
+        return torch.split(images, self.limit) if self.limit else (images,)
 
     def _start(self, images: torch.Tensor) -> Callable[[], Outputs]:
         try:
@@ -49,7 +49,7 @@ class TorchEngine:
         # Outside the handler: the exception holds the failed forward's tensors.
         if self._on_gpu:
             torch.cuda.empty_cache()
-        halves = [self._start(part) for part in images.split(self.limit)]
+        halves = [self._start(part) for part in torch.split(images, self.limit)]
         return lambda: np.concatenate([wait() for wait in halves])
 
     @torch.inference_mode()
@@ -60,10 +60,10 @@ class TorchEngine:
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=bf16):
             outputs = self._module(images.to(self._device, non_blocking=True)).float()
         if not self._on_gpu:
-            return outputs.numpy
+            return lambda: np.asarray(outputs)
         host = torch.empty(outputs.shape, dtype=outputs.dtype, pin_memory=True)
         host.copy_(outputs, non_blocking=True)
-        copied = torch.cuda.Event()
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         copied.record()
 
         def result() -> Outputs:

@@ -1,7 +1,7 @@
 """Image -> label, score and the top k."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from mlflow.types import ColSpec, DataType, ParamSpec
@@ -18,7 +18,7 @@ class ImageClassifier(ImageModel):
 
     kind = "classifier"
     labelled = True
-    outputs = [
+    outputs: ClassVar[list[ColSpec]] = [
         ColSpec(DataType.string, "label"),
         ColSpec(DataType.float, "score"),
         ColSpec(
@@ -26,7 +26,7 @@ class ImageClassifier(ImageModel):
             "top",
         ),
     ]
-    params = [ParamSpec("top_k", DataType.long, DEFAULT_TOP_K)]
+    params: ClassVar[list[ParamSpec]] = [ParamSpec("top_k", DataType.long, DEFAULT_TOP_K)]
 
     def load_context(self, context: Any) -> None:
         """Read the labels too, one for each logit."""

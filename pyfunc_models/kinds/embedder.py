@@ -1,6 +1,6 @@
 """Image -> vector."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from mlflow.types import ColSpec, DataType
 from mlflow.types.schema import Array
@@ -13,7 +13,7 @@ class ImageEmbedder(ImageModel):
     """`embedding`: the graph's output, float32 [D], as it is."""
 
     kind = "embedder"
-    outputs = [ColSpec(Array(DataType.float), "embedding")]
+    outputs: ClassVar[list[ColSpec]] = [ColSpec(Array(DataType.float), "embedding")]
 
     def columns(self, outputs: Outputs, params: dict[str, Any]) -> dict[str, Column]:
         """Float32 [N, D] -> N vectors."""

@@ -1,0 +1,116 @@
+"""What a job needs on this machine, and what to do about what is missing."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from registry import Registry, RegistryError
+
+NEEDED_JAVA = 17
+NEEDED_PYTHON = (3, 11)
+PACKAGES = (
+    "mlflow",
+    "pyspark",
+    "openvino",
+    "torch",
+    "torchvision",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "cloudpickle",
+)
+JAVA_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: what was found, and the next step where it is not good."""
+
+    subject: str
+    good: bool
+    found: str
+    next_step: str = ""
+
+    def line(self) -> str:
+        """For a person."""
+        mark = "ok  " if self.good else "FAIL"
+        return f"{mark}  {self.subject:<10}  {self.found}" + (
+            f"  -> {self.next_step}" if self.next_step else ""
+        )
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Look at everything; a finding never raises."""
+    looks: tuple[Callable[[], Finding], ...] = (_python, _java, _packages, _processor, _gpu, _registry)
+    return [look() for look in looks]
+
+
+def _python() -> Finding:
+    good = sys.version_info >= NEEDED_PYTHON
+    return Finding("python", good, sys.version.split()[0], "" if good else "install Python 3.11 or newer")
+
+
+def _java() -> Finding:
+    step = "install a JDK of version 17 or newer, or set JAVA_HOME to one"
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if not java or not Path(java).exists():
+        return Finding("java", False, f"none at {java}" if java else "none on the PATH", step)
+    done = subprocess.run(
+        [java, "-version"], capture_output=True, text=True, timeout=JAVA_TIMEOUT_S, check=False
+    )
+    said = next(iter(done.stderr.splitlines()), "")
+    number = re.search(r'version "(?:1\.)?(\d+)', said)
+    good = bool(number) and int(number[1]) >= NEEDED_JAVA if number else False
+    return Finding("java", good, said or f"{java} says nothing", "" if good else step)
+
+
+def _packages() -> Finding:
+    missing = []
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    step = f"pip install {' '.join(missing)}" if missing else ""
+    return Finding("packages", not missing, ", ".join(found), step)
+
+
+def _processor() -> Finding:
+    import openvino as ov
+
+    core = ov.Core()
+    name = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
+    able = [str(capability) for capability in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")]
+    bf16 = "bf16 in hardware" if "BF16" in able else "no bf16: jobs on such CPUs must use f32"
+    return Finding("cpu", True, f"{name}, {os.cpu_count()} cores, {bf16}")
+
+
+def _gpu() -> Finding:
+    import torch
+
+    count = torch.cuda.device_count()
+    if not count:
+        return Finding("gpu", True, "none that torch sees; photos are scored on the CPU")
+    return Finding("gpu", True, ", ".join(torch.cuda.get_device_name(i) for i in range(count)))
+
+
+def _registry() -> Finding:
+    registry = Registry()
+    try:
+        names = registry.names()
+    except RegistryError as error:
+        return Finding("registry", False, f"{registry.address}: {error.message}", error.hint)
+    return Finding("registry", True, f"{registry.address} answers; models: {', '.join(names) or 'none'}")

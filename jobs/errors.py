@@ -1,0 +1,37 @@
+"""What can go wrong with a job.
+
+JobError
+├── InputError              what was asked for cannot be done so: exit code 2
+│   └── SparkUnavailable    no JDK, no cluster
+├── JobFailed               Spark gave up: exit code 1
+└── ErrorBudgetExceeded     too many photos without a prediction: exit code 1
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .report import ScoreReport
+
+
+class JobError(Exception):
+    """A job that did not do what was asked; the message says what, and the next step."""
+
+
+class InputError(JobError):
+    """The caller's input does not fit: a missing column, folder or format."""
+
+
+class SparkUnavailable(InputError):
+    """Spark does not start here, or its master does not answer."""
+
+
+class JobFailed(JobError):
+    """Spark gave up on the job."""
+
+
+class ErrorBudgetExceeded(JobError):
+    """More rows than allowed came out without a prediction; what was scored is written."""
+
+    def __init__(self, message: str, report: "ScoreReport") -> None:
+        super().__init__(message)
+        self.report = report

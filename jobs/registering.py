@@ -1,0 +1,206 @@
+"""What `stagewright register` is given on the command line -> a packaged model in the registry."""
+
+import ast
+import importlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pyfunc_models import Preprocess
+from pyfunc_models.packaging import ExportError, PackageOptions, PackagingError, package
+from registry import Registration, Registry
+
+from .errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """`torchvision:resnet50` or `package.module:callable`, and the arguments that it is called with."""
+
+    reference: str
+    arguments: tuple[str, ...] = ()
+
+    def build(self) -> torch.nn.Module:
+        """Call it. Raises InputError where it cannot be imported, called, or gives no module."""
+        factory = self._factory()
+        positional, named = self._arguments()
+        try:
+            module = factory(*positional, **named)
+        except Exception as error:  # the architecture's own code
+            raise InputError(
+                f"{self.reference!r} called with {list(self.arguments)} raised {error!r}."
+            ) from error
+        if not isinstance(module, torch.nn.Module):
+            raise InputError(f"{self.reference!r} gave a {type(module).__name__}, not a torch.nn.Module.")
+        return module
+
+    def _factory(self) -> Any:
+        place, separator, path = self.reference.partition(":")
+        if not separator or not place or not path:
+            raise InputError(
+                f"{self.reference!r} is no architecture; write `torchvision:resnet50` or `package.module:callable`."
+            )
+        try:
+            found: Any = importlib.import_module("torchvision.models" if place == "torchvision" else place)
+            for name in path.split("."):
+                found = getattr(found, name)
+        except ImportError as error:
+            raise InputError(
+                f"{place!r} cannot be imported: {error}. Is it installed, or on PYTHONPATH?"
+            ) from error
+        except AttributeError as error:
+            raise InputError(f"There is no {path!r} in {place!r}: {error}.") from error
+        return found
+
+    def _arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        positional, named = [], {}
+        for argument in self.arguments:
+            name, separator, value = argument.partition("=")
+            if separator and name.isidentifier():
+                named[name] = _literal(value)
+            else:
+                positional.append(_literal(argument))
+        return positional, named
+
+
+def _literal(text: str) -> Any:
+    """A Python literal where it is one, else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def load_weights(module: torch.nn.Module, file: Path) -> None:
+    """Put a state_dict into `module`: `.safetensors`, or `.pt`/`.pth` read with weights_only.
+
+    Raises InputError on a file that is no state_dict or does not fit the module, naming the keys.
+    """
+    try:
+        state = _state_dict(file)
+        outcome = module.load_state_dict(state, strict=False)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {str(file)!r}.") from error
+    except Exception as error:  # torch and safetensors raise many kinds on what is no state_dict
+        raise InputError(
+            f"{str(file)!r} does not load as the module's state_dict: {_first_lines(error)}"
+        ) from error
+    if outcome.missing_keys or outcome.unexpected_keys:
+        raise InputError(
+            f"{str(file)!r} does not fit the architecture: {_some('missing', outcome.missing_keys)}; "
+            f"{_some('unexpected', outcome.unexpected_keys)}. Is it another model, or the wrong --arg?"
+        )
+
+
+def _state_dict(file: Path) -> dict[str, Any]:
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        tensors: dict[str, Any] = load_file(file)
+        return tensors
+    loaded = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(loaded, dict):
+        raise InputError(f"it holds a {type(loaded).__name__}")
+    # Training scripts often keep the weights beside the optimizer's state.
+    nested = loaded.get("state_dict")
+    return nested if isinstance(nested, dict) else loaded
+
+
+def read_labels(file: Path) -> list[str]:
+    """One label a line, or a JSON list. Raises InputError."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{str(file)!r} cannot be read as labels: {error}.") from error
+    if file.suffix == ".json":
+        try:
+            labels = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{str(file)!r} is not JSON: {error}.") from error
+        if not isinstance(labels, list):
+            raise InputError(f"{str(file)!r} must hold a JSON list of labels, in the order of the logits.")
+        return [str(label) for label in labels]
+    return text.splitlines()
+
+
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """All that makes a version: see the command's options of the same names."""
+
+    name: str
+    architecture: Architecture
+    weights: Path
+    preprocess: Preprocess
+    labels: Path | None = None
+    kind: str = "classifier"
+    precisions: tuple[str, ...] = ("f32",)
+
+
+def from_options(name: str, given: Mapping[str, Any]) -> Registering:
+    """The command's options, checked. Raises InputError on what does not fit together."""
+    return Registering(
+        name=name,
+        architecture=Architecture(given["architecture"], given["arguments"]),
+        weights=Path(given["weights"]),
+        preprocess=_preprocess(given),
+        labels=Path(given["labels"]) if given["labels"] else None,
+        kind=given["kind"],
+        precisions=given["precisions"],
+    )
+
+
+def _preprocess(given: Mapping[str, Any]) -> Preprocess:
+    own = {name: given[name] for name in ("resize", "crop", "interpolation") if given[name] is not None}
+    own |= {name: _channels(name, given[name]) for name in ("mean", "std") if given[name] is not None}
+    if given["preprocess"] and own:
+        raise InputError(f"--preprocess has everything; leave out {', '.join('--' + name for name in own)}.")
+    if not given["preprocess"] and not own:
+        raise InputError(
+            "How are photos prepared? Give --preprocess FILE, or --resize, --crop, --interpolation, --mean, --std."
+        )
+    try:
+        if given["preprocess"]:
+            return Preprocess.from_json(Path(given["preprocess"]).read_text())
+        return Preprocess.of(**own)
+    except (OSError, ValueError) as error:
+        raise InputError(str(error)) from error
+
+
+def _channels(name: str, text: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 3:
+        raise InputError(f"--{name} {text!r} is not three numbers R,G,B, such as 0.485,0.456,0.406.")
+    return numbers
+
+
+def register(registry: Registry, what: Registering, tags: dict[str, str]) -> Registration:
+    """Build, load, package, register. Raises InputError or registry.RegistryError."""
+    module = what.architecture.build()
+    load_weights(module, what.weights)
+    labels = read_labels(what.labels) if what.labels else None
+    options = PackageOptions(
+        kind=what.kind, architecture=what.architecture.reference, precisions=what.precisions
+    )
+    with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
+        try:
+            packaged = package(module, what.preprocess, labels, into=Path(scratch) / "model", options=options)
+        except (PackagingError, ExportError) as error:
+            raise InputError(str(error)) from error
+        return registry.register(packaged, what.name, tags)
+
+
+def _some(what: str, keys: list[str], most: int = 3) -> str:
+    more = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return f"{len(keys)} {what} ({', '.join(keys[:most])}{more})" if keys else f"none {what}"
+
+
+def _first_lines(error: Exception, most: int = 3) -> str:
+    return " ".join(line.strip() for line in str(error).splitlines()[:most])

@@ -1,0 +1,71 @@
+"""The Spark session of a command, and its settings: each with its reason; a user's own `--conf` wins."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from .errors import SparkUnavailable
+
+DEFAULTS: dict[str, str] = {
+    # binaryFile counts 4 MB for opening a file, which packs only some 31 photos into a task of 128 MB.
+    "spark.sql.files.openCostInBytes": str(64 * 1024),
+    # Reads the next Arrow batch while Python works on this one.
+    "spark.python.udf.pipelined.enabled": "true",
+    # Photos, not rows, decide how much a batch holds: 10,000 rows would be a gigabyte.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(64 * 1024 * 1024),
+    # stderr belongs to the command's own progress; `--conf spark.log.level=INFO` brings Spark's back.
+    "spark.log.level": "ERROR",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+}
+
+
+def open_session(master: str | None = None, conf: Mapping[str, str] | None = None) -> SparkSession:
+    """The session that is there already (`spark-submit`, a notebook), else a new one.
+
+    `master` None leaves the choice to spark-submit, which means all local cores where nothing else is set.
+    Settings that an existing session has are not changed, but for `conf`. Raises SparkUnavailable.
+    """
+    own = dict(conf or {})
+    _choose_python(own, master)
+    running = SparkSession.getActiveSession()
+    builder = SparkSession.builder.appName("stagewright").config(map={**({} if running else DEFAULTS), **own})
+    if master:
+        builder = builder.master(master)
+    _need_java()
+    try:
+        return builder.getOrCreate()
+    except PySparkException as error:
+        raise SparkUnavailable(f"Spark did not start: {error}. Try `stagewright doctor`.") from error
+    except Exception as error:  # py4j wraps what the JVM throws, an unreachable master included
+        raise SparkUnavailable(
+            f"Spark did not start on master {master or 'local'!r}: {_first_line(error)}. Is the master there?"
+        ) from error
+
+
+def _need_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    found = (Path(home) / "bin" / "java").exists() if home else shutil.which("java") is not None
+    if not found:
+        raise SparkUnavailable(
+            "Spark needs a JDK of version 17 or newer and finds no `java`; "
+            "install one (for instance openjdk-17-jdk-headless) or set JAVA_HOME."
+        )
+
+
+def _choose_python(conf: Mapping[str, str], master: str | None) -> None:
+    """Workers of a local master run this very Python; PySpark itself would take `python3` off the PATH."""
+    chosen = conf.get("spark.pyspark.python")
+    if chosen:
+        os.environ["PYSPARK_PYTHON"] = chosen
+    elif master is None or master.startswith("local"):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,112 @@
+"""What the commands show: documents for `--json`, aligned tables for a person."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from registry import Event, ModelVersion, Promotion
+
+DIGEST_SHOWN = 12
+
+
+def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest cell, two spaces between."""
+    table = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def version_document(version: ModelVersion) -> dict[str, Any]:
+    """One version, whole."""
+    return {
+        "uri": version.pinned_uri,
+        "name": version.name,
+        "version": version.number,
+        "stage": version.stage.value,
+        "aliases": list(version.aliases),
+        "kind": version.kind,
+        "architecture": version.architecture,
+        "precisions": list(version.precisions),
+        "model_digest": version.model_digest,
+        "created_at": version.created_at.isoformat(),
+        "source_run_id": version.source_run_id,
+        "tags": dict(version.tags),
+    }
+
+
+def versions(found: Sequence[ModelVersion]) -> list[str]:
+    """One line a version, the newest last."""
+    if not found:
+        return ["No version is registered under this name."]
+    header = ("VERSION", "STAGE", "ALIASES", "KIND", "ARCHITECTURE", "PRECISIONS", "DIGEST", "CREATED (UTC)")
+    return aligned(
+        header,
+        (
+            (
+                str(version.number),
+                version.stage.value,
+                ", ".join(version.aliases) or "-",
+                version.kind or "-",
+                version.architecture or "-",
+                ", ".join(version.precisions) or "-",
+                (version.model_digest or "-")[:DIGEST_SHOWN],
+                f"{version.created_at:%Y-%m-%d %H:%M:%S}",
+            )
+            for version in found
+        ),
+    )
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """One event of the ledger, whole."""
+    return {name: _plain(value) for name, value in asdict(event).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value if isinstance(value, int | float | str | None) else str(value)
+
+
+def events(found: Sequence[Event]) -> list[str]:
+    """One line an event, the newest last."""
+    if not found:
+        return ["Nothing has happened to this model through stagewright."]
+    header = ("WHEN (UTC)", "WHO", "WHAT", "VERSION", "FROM", "TO", "INSTEAD OF", "BECAUSE")
+    return aligned(
+        header,
+        (
+            (
+                f"{event.at:%Y-%m-%d %H:%M:%S}",
+                event.who,
+                event.kind.value.replace("_", " "),
+                str(event.version),
+                event.from_stage.value,
+                event.to_stage.value,
+                str(event.previous or "-"),
+                event.because or "-",
+            )
+            for event in found
+        ),
+    )
+
+
+def moved(promotion: Promotion) -> list[str]:
+    """What a promotion or rollback did, and the command to run next."""
+    version = promotion.version
+    if promotion.event is None:
+        return [f"Version {version.number} stands in {version.stage.value} already; nothing was moved."]
+    lines = [f"{version.name} version {version.number} is in {version.stage.value} now."]
+    if promotion.previous is not None:
+        lines.append(
+            f"Version {promotion.previous.number} made room; it is in {promotion.previous.stage.value}."
+        )
+    if version.stage.alias:
+        lines.append(
+            f"Next: stagewright score models:/{version.name}/{version.stage.value} --input … --output …"
+        )
+        lines.append(f"Back: stagewright rollback {version.name} {version.stage.value} --because …")
+    return lines
