@@ -49,7 +49,7 @@ def run(folder: Path, say: Callable[[str], None]) -> list[str]:
     if folder.exists():
         raise InputError(f"{str(folder)!r} exists already; remove it, or name another with --folder.")
     photos = _copy_photos(folder / "photos")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = f"sqlite:///{folder.resolve() / 'mlflow.db'}"
     registry = Registry(uri)
     say("1/3  package EfficientNet-lite0 with its pretrained weights and register it")
     version = registering.register(registry, _what(folder), {"licence": "Apache-2.0"}).version

@@ -101,9 +101,7 @@ def moved(promotion: Promotion) -> list[str]:
         return [f"Version {version.number} stands in {version.stage.value} already; nothing was moved."]
     lines = [f"{version.name} version {version.number} is in {version.stage.value} now."]
     if promotion.previous is not None:
-        lines.append(
-            f"Version {promotion.previous.number} made room; it is in {promotion.previous.stage.value}."
-        )
+        lines.append(f"Version {promotion.previous.number} made room and is archived now.")
     if version.stage.alias:
         lines.append(
             f"Next: stagewright score models:/{version.name}/{version.stage.value} --input … --output …"

@@ -276,7 +276,9 @@ class Client:
         found = self._mlflow.get_experiment_by_name(name)
         if found is None:
             try:
-                return str(self._mlflow.create_experiment(name))
+                return str(
+                    self._mlflow.create_experiment(name, artifact_location=self.address.artifacts_of(name))
+                )
             except MlflowException as fault:
                 if fault.error_code not in _PRESENT:
                     raise

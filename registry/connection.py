@@ -51,6 +51,17 @@ class Address:
     def __str__(self) -> str:
         return without_password(self.registry_uri or self.tracking_uri)
 
+    def artifacts_of(self, experiment: str) -> str | None:
+        """Where a new experiment's artifacts belong: beside a SQLite file, so that both move together.
+
+        MLflow itself would take ./mlruns of whichever folder the first caller stood in. None leaves the choice
+        to the server or to _MLFLOW_SERVER_ARTIFACT_ROOT.
+        """
+        path = self.tracking_uri.removeprefix("sqlite:///")
+        if path == self.tracking_uri or not path or "_MLFLOW_SERVER_ARTIFACT_ROOT" in os.environ:
+            return None
+        return (Path(path).resolve().parent / "mlruns" / experiment).as_uri()
+
 
 def without_password(uri: str) -> str:
     """The URI as it may be shown: user name kept, password and query dropped."""

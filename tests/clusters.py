@@ -16,9 +16,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Self
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests import leash
 
@@ -204,18 +208,34 @@ def spark_submit_environment(master: str | None, conf: Mapping[str, str]) -> dic
     return {"PYSPARK_SUBMIT_ARGS": f"{quoted} pyspark-shell"}
 
 
-def python_without_stagewright(folder: Path) -> Path:
-    """The interpreter of a new environment that has this one's packages, but not stagewright's.
+def python_with_only(requirements: Sequence[str], folder: Path) -> Path:
+    """The interpreter of a new environment that has these distributions and what they depend on, nothing else.
 
-    Cheap: they are links. For executors that may have nothing but a model's own requirements.
+    Cheap: the files are links to this environment's, of the versions that it has.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    inside = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
-    left_out = {"__pycache__", "registry", "pyfunc_models", "jobs"}
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if "stagewright" not in entry.name and entry.name not in left_out:
-            (Path(inside) / entry.name).symlink_to(entry)
+    inside = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+    outside = Path(sysconfig.get_path("purelib"))
+    for name in _with_dependencies(requirements):
+        for file in distribution(name).files or []:
+            target = inside / file
+            if ".." not in file.parts and (outside / file).exists() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(outside / file)
     return folder / "bin" / "python"
+
+
+def _with_dependencies(requirements: Sequence[str]) -> set[str]:
+    """Names of the distributions that pip would install here for these requirements, extras left aside."""
+    found: set[str] = set()
+    wanted = [Requirement(line) for line in requirements]
+    while wanted:
+        requirement = wanted.pop()
+        name = canonicalize_name(requirement.name)
+        if name not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found.add(name)
+            wanted += [Requirement(line) for line in distribution(name).requires or []]
+    return found
 
 
 # --- Spark

@@ -1,6 +1,7 @@
 """A registry with two versions of a tiny model, made once; tests that change it take a copy."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,3 +28,9 @@ def fixture(colours_registry: Fixture, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
     yield Fixture(uri, colours_registry.photos, colours_registry.golden)
     forget_mlflow_state()
+
+
+@pytest.fixture(scope="session")
+def stagewright() -> str:
+    """The installed command."""
+    return str(Path(sys.executable).parent / "stagewright")

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
 from tests import leash
-from tests.clusters import MlflowServer, SparkCluster, http_get, python_without_stagewright, run_python
+from tests.clusters import MlflowServer, SparkCluster, http_get, python_with_only, run_python
 
 WHERE_TASKS_RUN = """
     import json
@@ -141,11 +141,12 @@ def test_a_script_gets_its_arguments_and_environment_and_its_exit_status_comes_b
     assert (finished.returncode, finished.stdout) == (3, "['a b'] hello False\n")
 
 
-def test_an_environment_without_stagewright_has_everything_else(tmp_path: Path) -> None:
-    python = python_without_stagewright(tmp_path / "bare")
+def test_an_environment_has_only_what_was_asked_for_and_what_that_needs(tmp_path: Path) -> None:
+    python = python_with_only(["mlflow>=3", "openvino"], tmp_path / "bare")
     source = """
         from importlib.util import find_spec
-        names = ["registry", "pyfunc_models", "jobs", "mlflow", "pyspark"]
+        import mlflow.pyfunc, openvino, pandas
+        names = ["registry", "pyfunc_models", "jobs", "torch", "pyspark", "openvino", "sqlalchemy"]
         print([name for name in names if find_spec(name)])
     """
     finished = subprocess.run(
@@ -155,7 +156,7 @@ def test_an_environment_without_stagewright_has_everything_else(tmp_path: Path) 
         capture_output=True,
         text=True,
     )
-    assert finished.stdout == "['mlflow', 'pyspark']\n"
+    assert finished.stdout == "['openvino', 'sqlalchemy']\n"
 
 
 def test_the_local_session_runs_tasks_in_this_environment_and_writes_into_its_own_folder(

@@ -125,3 +125,13 @@ def test_importing_the_registry_imports_neither_mlflow_nor_anything_heavy() -> N
     code = f"import sys, registry; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_artifacts_lie_beside_a_sqlite_file_wherever_the_caller_stands(tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("_MLFLOW_SERVER_ARTIFACT_ROOT", raising=False)
+    monkeypatch.chdir("/")
+    found = Address.find(f"sqlite:///{tmp_path}/mlflow.db").artifacts_of("jobs")
+    assert found == f"file://{tmp_path.resolve()}/mlruns/jobs"
+    assert Address.find("http://127.0.0.1:5000").artifacts_of("jobs") is None
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "s3://somewhere")
+    assert Address.find(f"sqlite:///{tmp_path}/mlflow.db").artifacts_of("jobs") is None
