@@ -86,3 +86,15 @@ def test_an_address_that_torch_cannot_count_is_refused(task) -> None:
 def test_threads_are_the_cpus_of_the_task(task) -> None:
     task(None, cpus=3)
     assert device.current() == Device("cpu", 0, threads=3)
+
+
+def test_a_worker_settles_once_and_a_notebook_never(task, monkeypatch) -> None:
+    frozen: list[bool] = []
+    monkeypatch.setattr(device.gc, "freeze", lambda: frozen.append(True))
+    monkeypatch.setattr(device, "_settled", False)
+    device.settle()
+    assert frozen == []
+    task(None)
+    device.settle()
+    device.settle()
+    assert frozen == [True]
