@@ -1,6 +1,7 @@
 """Photos that code draws: plain ones of each colour, and odd ones that a job must survive."""
 
 import io
+import random
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -53,6 +54,21 @@ def _odd() -> dict[str, tuple[bytes, str]]:
 PLAIN = _plain()
 # File name -> (bytes, the status that a job must give it).
 ODD = _odd()
+
+
+def draw_golden(into: Path, count: int, seed: int = 0) -> Path:
+    """Write `count` JPEGs of 64 x 48 into a folder and return it: boxes of random colours on random ground."""
+    into.mkdir(parents=True, exist_ok=True)
+    dice = random.Random(seed)
+    for number in range(count):
+        colours = [tuple(dice.randrange(256) for _ in range(3)) for _ in range(4)]
+        image = Image.new("RGB", (64, 48), colours[0])
+        for colour in colours[1:]:
+            left, top = dice.randrange(64), dice.randrange(48)
+            box = (left, top, left + dice.randrange(8, 40), top + dice.randrange(8, 40))
+            ImageDraw.Draw(image).rectangle(box, fill=colour)
+        (into / f"golden-{number:03}.jpg").write_bytes(_encoded(image, "JPEG", quality=90))
+    return into
 
 
 def draw_all(into: Path) -> Path:

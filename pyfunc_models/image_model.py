@@ -5,7 +5,7 @@ import os
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from PIL import Image
 
 from . import device, kinds, model_store, pipeline
 from .decode import RowFault, Status, decode
-from .engines import Images, Outputs, Precision, engine_module
+from .engines import Engine, Images, Outputs, Precision, engine_module
 from .preprocess import Preprocess, transform
 from .spec import ModelSpec
 
@@ -65,6 +65,14 @@ class ImageModel(PythonModel, ABC):
         """The value of each column of `columns` in a row without a prediction."""
 
     @classmethod
+    @abstractmethod
+    def agreement(cls, reference: Outputs, outputs: Outputs) -> dict[str, float]:
+        """How far `outputs` of another precision are from those of f32, both float32 [N, D].
+
+        `agreement`, 1 at best, is what a floor is held to; the kind's other figures say more.
+        """
+
+    @classmethod
     def signature(cls) -> ModelSignature:
         """Input `content`; outputs and params of this kind."""
         common = [
@@ -92,6 +100,7 @@ class ImageModel(PythonModel, ABC):
         self.spec = ModelSpec.read(root)
         self.preprocess = Preprocess.from_json((self._graphs / PREPROCESS).read_text())
         self.own_code = _unpickle(self._graphs / CALLABLES) if self.spec.pickled else OwnCode()
+        device.settle()
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -123,15 +132,26 @@ class ImageModel(PythonModel, ABC):
                 return RowFault(Status.UNSUPPORTED, f"the model's own transform raised {error!r}")
         return transform(image, self.preprocess)
 
-    def _score(self, contents: list[bytes | None], params: dict[str, Any]) -> pipeline.Scored:
-        here = device.current()
-        engine = model_store.engine(self.spec.model_digest, self._graphs, here, self._precision(params))
+    def infer(
+        self, contents: Sequence[bytes | None], engine: Engine, here: device.Device, params: dict[str, Any]
+    ) -> pipeline.Scored:
+        """The outputs of the rows that can be read, after the scientist's own post-processing."""
         settings = pipeline.Settings(
             batch_size=int(params.get("batch_size") or engine.batch_size),
             threads=int(params.get("decode_threads") or here.threads),
             size=self.preprocess.output_size,
         )
-        return pipeline.score(contents, self.read, engine, settings)
+        scored = pipeline.score(contents, self.read, engine, settings)
+        if scored.outputs is None or self.own_code.postprocess is None:
+            return scored
+        return replace(
+            scored, outputs=np.asarray(self.own_code.postprocess(scored.outputs), dtype=np.float32)
+        )
+
+    def _score(self, contents: list[bytes | None], params: dict[str, Any]) -> pipeline.Scored:
+        here = device.current()
+        engine = model_store.engine(self.spec.model_digest, self._graphs, here, self._precision(params))
+        return self.infer(contents, engine, here, params)
 
     def _precision(self, params: dict[str, Any]) -> Precision:
         wanted = str(params.get("precision") or Precision.F32)
@@ -145,10 +165,7 @@ class ImageModel(PythonModel, ABC):
     def _answers(self, scored: pipeline.Scored, rows: int, params: dict[str, Any]) -> dict[str, Column]:
         if scored.outputs is None:
             return {name: [value] * rows for name, value in self.blank().items()}
-        outputs = scored.outputs
-        if self.own_code.postprocess is not None:
-            outputs = np.asarray(self.own_code.postprocess(outputs), dtype=np.float32)
-        answers = self.columns(outputs, params)
+        answers = self.columns(scored.outputs, params)
         if not scored.faults:
             return answers
         return {

@@ -18,9 +18,12 @@ import torch
 
 from . import manifest
 from .engines import Precision, openvino_engine, torch_engine
+from .errors import PackagingError, PrecisionRefused
 from .export import ExportError, export
-from .image_model import CALLABLES, LABELS, PREPROCESS, OwnCode, kind_names, model_class
+from .image_model import CALLABLES, LABELS, PREPROCESS, ImageModel, OwnCode, kind_names, model_class
+from .measuring import DEFAULT_MIN_AGREEMENT, GoldenPhotos, calibration_images, hold_to, measure
 from .preprocess import Preprocess
+from .quantize import quantize
 from .spec import ModelSpec
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "OwnCode",
     "PackageOptions",
     "PackagingError",
+    "PrecisionRefused",
     "Preprocess",
     "kind_names",
     "package",
@@ -35,14 +39,12 @@ __all__ = [
 
 WRAPPER = Path(__file__).parent
 # The driver's side of this folder stays behind: what does not travel does not change the code's digest either.
-STAYS_BEHIND = frozenset({"packaging.py", "export.py", "entrypoint.py", "recipes.py"})
+STAYS_BEHIND = frozenset(
+    {"packaging.py", "export.py", "entrypoint.py", "recipes.py", "errors.py", "measuring.py", "quantize.py"}
+)
 # What an OpenVINO worker imports. A GPU worker needs torch besides; see GPU_REQUIREMENTS.
 REQUIRED = ("mlflow", "openvino", "pillow", "numpy", "pandas", "pyarrow")
 GPU_REQUIREMENTS = "requirements-gpu.txt"
-
-
-class PackagingError(ValueError):
-    """What was handed over cannot be packaged; says what, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,16 @@ class PackageOptions:
     """What most models leave as it is.
 
     `kind`: see `kind_names()`. `architecture`: how the scientist calls it, for the version's tags.
-    `precisions`: the arithmetics that jobs may choose from. `own_code`: callables that travel by cloudpickle.
+    `precisions`: the arithmetics that jobs may choose from; f32 is always there. `golden`: a folder of photos on
+    which every other one is measured, and int8 calibrated; less agreement with f32 than `min_agreement` is
+    refused. `own_code`: callables that travel by cloudpickle.
     """
 
     kind: str = "classifier"
     architecture: str | None = None
     precisions: tuple[str, ...] = (Precision.F32.value,)
+    golden: Path | str | None = None
+    min_agreement: float = DEFAULT_MIN_AGREEMENT
     own_code: OwnCode = field(default_factory=OwnCode)
 
 
@@ -71,13 +77,15 @@ def package(
 
     `module`: float32 [N, 3, H, W] -> float32 [N, D]. `labels`: D names for a classifier, in the order of the
     logits; without them classes are called "0" to "D-1". Raises PackagingError on input that does not fit
-    together and ExportError on a module that does not export; `into` is then left unmade.
+    together, PrecisionRefused on a precision too far from f32 and ExportError on a module that does not export;
+    `into` is then left unmade.
     """
     options = options or PackageOptions()
     into = Path(into)
     if into.exists():
         raise PackagingError(f"{str(into)!r} exists already; name a folder that does not.")
     precisions = _precisions(options.precisions)
+    golden = _golden(options, precisions)
     with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
         model = Path(scratch) / "model"
         model.mkdir()
@@ -85,8 +93,9 @@ def package(
         labels_count = _write_labels(labels, width, options.kind, model)
         (model / PREPROCESS).write_text(preprocess.to_json())
         pickled = _write_callables(options.own_code, model)
+        measured = _measure(model, preprocess, options, golden) if golden else {}
         code = _copy_wrapper(Path(scratch))
-        digests = _digests(model, code.name.rpartition("_")[2], preprocess)
+        digests = _digests(model, code.name.rpartition("_")[2], preprocess, golden)
         spec = ModelSpec(
             model_digest=_model_digest(digests, options.kind, precisions, model),
             kind=options.kind,
@@ -96,6 +105,7 @@ def package(
             digests=digests,
             versions=_versions(),
             pickled=pickled,
+            measured=measured,
         )
         target = Path(scratch) / "packaged"
         _save(target, model, code, options.kind)
@@ -113,6 +123,31 @@ def _precisions(wanted: Iterable[str]) -> tuple[str, ...]:
             raise PackagingError(f"There is no precision {precision!r}; there are {known}.")
     # f32 is what the others are measured against, so every version has it.
     return tuple(precision for precision in known if precision in {Precision.F32, *wanted})
+
+
+def _golden(options: PackageOptions, precisions: tuple[str, ...]) -> GoldenPhotos | None:
+    others = [precision for precision in precisions if precision != Precision.F32]
+    if not others:
+        return None
+    if options.golden is None:
+        raise PackagingError(
+            f"Jobs may choose {' or '.join(others)} only after it was measured against f32. Hand over a folder of "
+            "photos like those that the model will see: --golden DIR, or PackageOptions(golden=…)."
+        )
+    return GoldenPhotos.find(Path(options.golden), calibrate=Precision.INT8 in precisions)
+
+
+def _measure(
+    graphs: Path, preprocess: Preprocess, options: PackageOptions, golden: GoldenPhotos
+) -> dict[str, dict[str, float]]:
+    """Make the int8 graph where photos for it are there, measure every precision, refuse those below the floor."""
+    model: ImageModel = model_class(options.kind)()
+    model.preprocess, model.own_code = preprocess, options.own_code
+    if golden.calibration:
+        quantize(graphs, calibration_images(model, golden.calibration))
+    measured = measure(model, graphs, _precisions(options.precisions), golden.measured)
+    hold_to(measured, options.min_agreement)
+    return measured
 
 
 def _write_labels(labels: Sequence[str] | None, width: int, kind: str, model: Path) -> int | None:
@@ -175,19 +210,25 @@ def _copy_wrapper(scratch: Path) -> Path:
     return target
 
 
-def _digests(model: Path, code: str, preprocess: Preprocess) -> dict[str, str]:
-    return {
+def _digests(model: Path, code: str, preprocess: Preprocess, golden: GoldenPhotos | None) -> dict[str, str]:
+    digests = {
         "weights": manifest.sha256((model / openvino_engine.GRAPH).with_suffix(".bin")),
         # OpenVINO numbers the names in its graph as it goes; torch's says the same and is the same every time.
         "graph": manifest.sha256(model / torch_engine.GRAPH),
         "preprocess": preprocess.digest,
         "code": code,
     }
+    quantized = (model / openvino_engine.INT8_GRAPH).with_suffix(".bin")
+    if quantized.exists():
+        digests["int8"] = manifest.sha256(quantized)
+    return digests | (golden.digests() if golden else {})
 
 
 def _model_digest(digests: dict[str, str], kind: str, precisions: tuple[str, ...], model: Path) -> str:
     """Of all that decides a prediction, and of nothing else: no time, no path, no library's version."""
     parts = {**digests, "kind": kind, "precisions": precisions}
+    # The photos that a precision was measured on decide whether it is there, but no prediction.
+    parts.pop("golden", None)
     for name in (LABELS, CALLABLES):
         if (model / name).exists():
             parts[name] = manifest.sha256(model / name)

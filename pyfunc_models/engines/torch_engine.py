@@ -76,8 +76,13 @@ class TorchEngine:
 def load(graphs: Path, device: Device, precision: Precision) -> TorchEngine:
     """Load the exported program in `graphs` onto `device`; runs neither pickle nor the architecture's code.
 
-    Raises EngineUnavailable where torch sees no such GPU.
+    Raises EngineUnavailable where torch sees no such GPU, and for int8, whose graph is OpenVINO's.
     """
+    if precision is Precision.INT8:
+        raise EngineUnavailable(
+            f"int8 runs on CPUs, with OpenVINO, and this task was given {device}. Run with precision "
+            f"{Precision.BF16.value!r} or {Precision.F32.value!r}, or set STAGEWRIGHT_DEVICE=cpu."
+        )
     if device.kind == "cuda" and device.index >= torch.cuda.device_count():
         raise EngineUnavailable(
             f"This task was given {device}, but torch {torch.__version__} sees {torch.cuda.device_count()} "

@@ -56,6 +56,20 @@ class ImageClassifier(ImageModel):
         """An empty label, no score, no top."""
         return {"label": "", "score": np.float32("nan"), "top": []}
 
+    @classmethod
+    def agreement(cls, reference: Outputs, outputs: Outputs) -> dict[str, float]:
+        """Share of photos with the same best class, and how far scores are off.
+
+        Of each photo counts the class whose score differs most: `largest_difference` over the photos, and
+        `mean_difference`. A mean over all classes would be nearly 0 whatever happened.
+        """
+        difference = np.abs(softmax(reference) - softmax(outputs)).max(axis=1)
+        return {
+            "agreement": float((reference.argmax(axis=1) == outputs.argmax(axis=1)).mean()),
+            "largest_difference": float(difference.max()),
+            "mean_difference": float(difference.mean()),
+        }
+
 
 def softmax(logits: Outputs) -> Outputs:
     """Float32 [N, C] -> float32 [N, C], rows summing to 1; shifted by the row's maximum, so nothing overflows."""

@@ -2,11 +2,15 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 from mlflow.types import ColSpec, DataType
 from mlflow.types.schema import Array
 
 from ..engines import Outputs
 from ..image_model import Column, ImageModel
+
+# A vector of length 0 has no direction: it agrees with nothing, and divides nothing.
+TINY = float(np.finfo(np.float32).tiny)
 
 
 class ImageEmbedder(ImageModel):
@@ -22,6 +26,19 @@ class ImageEmbedder(ImageModel):
     def blank(self) -> dict[str, Any]:
         """No vector."""
         return {"embedding": None}
+
+    @classmethod
+    def agreement(cls, reference: Outputs, outputs: Outputs) -> dict[str, float]:
+        """Mean and lowest cosine similarity, and the mean length of the difference as a share of f32's length."""
+        lengths = np.linalg.norm(reference, axis=1)
+        both = np.maximum(lengths * np.linalg.norm(outputs, axis=1), TINY)
+        cosine = (reference * outputs).sum(axis=1) / both
+        relative = np.linalg.norm(reference - outputs, axis=1) / np.maximum(lengths, TINY)
+        return {
+            "agreement": float(cosine.mean()),
+            "lowest_cosine": float(cosine.min()),
+            "relative_difference": float(relative.mean()),
+        }
 
 
 MODEL = ImageEmbedder

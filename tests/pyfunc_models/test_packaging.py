@@ -14,6 +14,7 @@ import torch
 import torchvision
 
 from mlruns_fixture import LABELS, PLAIN, PREPROCESS, ColourNet
+from mlruns_fixture.photos import draw_golden
 from pyfunc_models import Preprocess
 from pyfunc_models.packaging import ExportError, OwnCode, PackageOptions, PackagingError, package
 from pyfunc_models.spec import ModelSpec
@@ -23,6 +24,11 @@ from . import own_code
 
 def answers(model: Path) -> pd.DataFrame:
     return mlflow.pyfunc.load_model(str(model)).predict(pd.DataFrame({"content": list(PLAIN.values())}))
+
+
+def measured_precisions(beside: Path) -> PackageOptions:
+    golden = draw_golden(beside.with_name("golden"), 40)
+    return PackageOptions(precisions=("int8",), golden=golden)
 
 
 def test_the_same_model_packaged_twice_has_the_same_digest(colours: Path, tmp_path: Path) -> None:
@@ -36,9 +42,7 @@ def test_the_same_model_packaged_twice_has_the_same_digest(colours: Path, tmp_pa
         lambda into: package(ColourNet(3.0), PREPROCESS, LABELS, into=into),
         lambda into: package(ColourNet(), Preprocess(resize=36, crop=(32, 32)), LABELS, into=into),
         lambda into: package(ColourNet(), PREPROCESS, LABELS[::-1], into=into),
-        lambda into: package(
-            ColourNet(), PREPROCESS, LABELS, into=into, options=PackageOptions(precisions=("bf16",))
-        ),
+        lambda into: package(ColourNet(), PREPROCESS, LABELS, into=into, options=measured_precisions(into)),
     ],
     ids=["weights", "preprocess", "labels", "precisions"],
 )
