@@ -97,10 +97,20 @@ def answer(document: Any, lines: Sequence[str], as_json: bool) -> None:
     "--precision",
     "precisions",
     multiple=True,
-    metavar="f32|bf16",
-    help="Arithmetic that jobs may choose; repeat for more. f32 is always there.",
+    metavar="f32|bf16|int8",
+    help="Arithmetic that jobs may choose; repeat for more. f32 is always there, the others are measured.",
 )
-@click.option("--golden", metavar="DIR", help="Photos on which the precisions are measured against f32.")
+@click.option(
+    "--golden",
+    metavar="DIR",
+    help="Photos on which precisions are measured against f32; half of them calibrate int8.",
+)
+@click.option(
+    "--min-agreement",
+    metavar="0..1",
+    type=click.FloatRange(0, 1),
+    help="Refuse a precision that agrees less with f32 (default: 0.95; 0 takes any).",
+)
 @click.option(
     "--tag",
     "tags",
@@ -207,7 +217,7 @@ def rollback(name: str, stage: str, because: str) -> None:
 )
 @click.option("--output-format", default="parquet", show_default=True, help="A format that Spark writes.")
 @click.option(
-    "--precision", metavar="f32|bf16", help="One that the version was registered with (default: f32)."
+    "--precision", metavar="f32|bf16|int8", help="One that the version was registered with (default: f32)."
 )
 @click.option(
     "--batch-size",

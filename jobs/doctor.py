@@ -27,6 +27,9 @@ PACKAGES = (
     "cloudpickle",
 )
 JAVA_TIMEOUT_S = 20
+CPU_INFO = Path("/proc/cpuinfo")
+# Products of 8 bits summed in 32, as Linux names them: on x86, and on ARM.
+INT8_INSTRUCTIONS = ("amx_int8", "avx512_vnni", "avx_vnni", "asimddp", "i8mm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,18 @@ def _processor() -> Finding:
     core = ov.Core()
     name = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
     able = [str(capability) for capability in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")]
-    bf16 = "bf16 in hardware" if "BF16" in able else "no bf16: jobs on such CPUs must use f32"
-    return Finding("cpu", True, f"{name}, {os.cpu_count()} cores, {bf16}")
+    bf16 = "bf16 natively" if "BF16" in able else "no bf16, jobs that ask for it fail here"
+    return Finding("cpu", True, f"{name}, {os.cpu_count()} cores: f32 natively, {bf16}, {_int8()}")
+
+
+def _int8() -> str:
+    """int8 runs on every CPU, but only with instructions for it as fast as it can."""
+    try:
+        flags = set(CPU_INFO.read_text().split())
+    except OSError:
+        return "int8 natively or not: unknown"
+    known = sorted(flags & set(INT8_INSTRUCTIONS))
+    return f"int8 natively ({', '.join(known)})" if known else "int8 without instructions for it, slower"
 
 
 def _gpu() -> Finding:

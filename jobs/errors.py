@@ -3,6 +3,7 @@
 JobError
 ├── InputError              what was asked for cannot be done so: exit code 2
 │   └── SparkUnavailable    no JDK, no cluster
+├── PrecisionTooFar         a precision's answers are too far from f32's: exit code 1
 ├── JobFailed               Spark gave up: exit code 1
 └── ErrorBudgetExceeded     too many photos without a prediction: exit code 1
 """
@@ -23,6 +24,10 @@ class InputError(JobError):
 
 class SparkUnavailable(InputError):
     """Spark does not start here, or its master does not answer."""
+
+
+class PrecisionTooFar(JobError):
+    """A precision agrees less with f32 than the floor asks for; nothing was registered."""
 
 
 class JobFailed(JobError):

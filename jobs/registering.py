@@ -5,17 +5,17 @@ import importlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pyfunc_models import Preprocess
-from pyfunc_models.packaging import ExportError, PackageOptions, PackagingError, package
+from pyfunc_models.packaging import ExportError, PackageOptions, PackagingError, PrecisionRefused, package
 from registry import Registration, Registry
 
-from .errors import InputError
+from .errors import InputError, PrecisionTooFar
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +130,17 @@ def read_labels(file: Path) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Registering:
-    """All that makes a version: see the command's options of the same names."""
+    """All that makes a version: see the command's options of the same names.
+
+    `options` are those of packaging; their `architecture` is this one's reference.
+    """
 
     name: str
     architecture: Architecture
     weights: Path
     preprocess: Preprocess
     labels: Path | None = None
-    kind: str = "classifier"
-    precisions: tuple[str, ...] = ("f32",)
+    options: PackageOptions = field(default_factory=PackageOptions)
 
 
 def from_options(name: str, given: Mapping[str, Any]) -> Registering:
@@ -149,9 +151,19 @@ def from_options(name: str, given: Mapping[str, Any]) -> Registering:
         weights=Path(given["weights"]),
         preprocess=_preprocess(given),
         labels=Path(given["labels"]) if given["labels"] else None,
-        kind=given["kind"],
-        precisions=given["precisions"],
+        options=_options(given),
     )
+
+
+def _options(given: Mapping[str, Any]) -> PackageOptions:
+    options = PackageOptions(
+        kind=given["kind"],
+        architecture=given["architecture"],
+        precisions=given["precisions"],
+        golden=given["golden"],
+    )
+    floor = given["min_agreement"]
+    return options if floor is None else replace(options, min_agreement=floor)
 
 
 def _preprocess(given: Mapping[str, Any]) -> Preprocess:
@@ -182,16 +194,16 @@ def _channels(name: str, text: str) -> tuple[float, ...]:
 
 
 def register(registry: Registry, what: Registering, tags: dict[str, str]) -> Registration:
-    """Build, load, package, register. Raises InputError or registry.RegistryError."""
+    """Build, load, package, register. Raises InputError, PrecisionTooFar or registry.RegistryError."""
     module = what.architecture.build()
     load_weights(module, what.weights)
     labels = read_labels(what.labels) if what.labels else None
-    options = PackageOptions(
-        kind=what.kind, architecture=what.architecture.reference, precisions=what.precisions
-    )
+    options = replace(what.options, architecture=what.architecture.reference)
     with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
         try:
             packaged = package(module, what.preprocess, labels, into=Path(scratch) / "model", options=options)
+        except PrecisionRefused as error:
+            raise PrecisionTooFar(str(error)) from error
         except (PackagingError, ExportError) as error:
             raise InputError(str(error)) from error
         return registry.register(packaged, what.name, tags)

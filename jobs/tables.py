@@ -30,6 +30,7 @@ def version_document(version: ModelVersion) -> dict[str, Any]:
         "kind": version.kind,
         "architecture": version.architecture,
         "precisions": list(version.precisions),
+        "measured": version.measured,
         "model_digest": version.model_digest,
         "created_at": version.created_at.isoformat(),
         "source_run_id": version.source_run_id,
@@ -51,13 +52,23 @@ def versions(found: Sequence[ModelVersion]) -> list[str]:
                 ", ".join(version.aliases) or "-",
                 version.kind or "-",
                 version.architecture or "-",
-                ", ".join(version.precisions) or "-",
+                _precisions(version),
                 (version.model_digest or "-")[:DIGEST_SHOWN],
                 f"{version.created_at:%Y-%m-%d %H:%M:%S}",
             )
             for version in found
         ),
     )
+
+
+def _precisions(version: ModelVersion) -> str:
+    """`f32, bf16 (99.5 %)`: with the agreement with f32 that was measured when the version was packaged."""
+    agreements = {name: figures.get("agreement") for name, figures in version.measured.items()}
+    shown = []
+    for precision in version.precisions:
+        agreement = agreements.get(precision)
+        shown.append(precision if agreement is None else f"{precision} ({100 * agreement:.1f} %)")
+    return ", ".join(shown) or "-"
 
 
 def event_document(event: Event) -> dict[str, Any]:

@@ -22,6 +22,7 @@ SOURCE_RUN = "stagewright.source_run"
 LOGGED_MODEL = "stagewright.logged_model"
 GIT_COMMIT = "stagewright.git.commit"
 GIT_DIRTY = "stagewright.git.dirty"
+MEASURED = "stagewright.measured."
 
 # On a registered model: one tag an event.
 EVENT = "stagewright.event."
@@ -52,7 +53,17 @@ def version_of(library: str) -> str:
 
 def measured(precision: str, metric: str) -> str:
     """The key of one figure measured for one precision at packaging."""
-    return f"stagewright.measured.{precision}.{metric}"
+    return f"{MEASURED}{precision}.{metric}"
+
+
+def all_measured(of_version: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """Precision -> metric -> value, from the keys that `measured` spells."""
+    found: dict[str, dict[str, float]] = {}
+    for key, value in sorted(of_version.items()):
+        precision, dot, metric = key.removeprefix(MEASURED).partition(".")
+        if key.startswith(MEASURED) and dot:
+            found.setdefault(precision, {})[metric] = float(value)
+    return found
 
 
 def event(key: str) -> str:

@@ -84,6 +84,11 @@ class ModelVersion:
         return tags.split(self.tags.get(tags.PRECISIONS, ""))
 
     @property
+    def measured(self) -> dict[str, dict[str, float]]:
+        """Precision -> figure -> value, as measured against f32 when the version was packaged."""
+        return tags.all_measured(self.tags)
+
+    @property
     def pickled(self) -> tuple[str, ...]:
         """The parts that travel as pickles, such as `transform`."""
         return tags.split(self.tags.get(tags.PICKLED, ""))

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from jobs.cli import cli, main
 from mlruns_fixture import LABELS, ColourNet
 from mlruns_fixture.build import Fixture
+from mlruns_fixture.photos import draw_golden
 from registry import Registry
 from tests.clusters import Finished, run_command
 
@@ -51,7 +52,7 @@ def test_the_commands_and_options_are_those_of_the_contract() -> None:
     }  # fmt: skip
     assert options["register"] >= {
         "--architecture", "--arg", "--weights", "--labels", "--preprocess", "--resize", "--crop", "--interpolation",
-        "--mean", "--std", "--kind", "--precision", "--golden", "--tag", "--json",
+        "--mean", "--std", "--kind", "--precision", "--golden", "--min-agreement", "--tag", "--json",
     }  # fmt: skip
     assert options["promote"] >= {"--because", "--expect"}
     for reading in ("versions", "resolve", "history"):
@@ -112,6 +113,9 @@ def test_weights_from_a_training_checkpoint_are_found_in_it(fixture, tmp_path, c
         (["--preprocess", "x.json"], "leave out --resize"),
         (["--kind", "detector"], "there are ['classifier', 'embedder']"),
         (["--precision", "fp8"], "There is no precision 'fp8'"),
+        (["--precision", "int8"], "Jobs may choose int8 only after it was measured against f32"),
+        (["--precision", "bf16", "--golden", "/no/such/photos"], "There is no folder '/no/such/photos'"),
+        (["--min-agreement", "2"], "is not in the range 0<=x<=1"),
         (["--labels", "/no/such/labels.txt"], "cannot be read as labels"),
         (["--tag", "team"], "is not KEY=VALUE"),
         (["--tag", "stagewright.kind=x"], "namespace"),
@@ -124,6 +128,39 @@ def test_registering_with_a_mistake_says_what_is_wrong_and_registers_nothing(
     assert register(weights, *options) == 2
     told = capsys.readouterr()
     assert said in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
+    assert len(Registry().versions("colours")) == 2
+
+
+def test_a_precision_is_measured_and_versions_shows_by_how_much_it_agrees(
+    fixture: Fixture, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    golden = draw_golden(tmp_path / "golden", 60)
+    assert register(weights, "--precision", "int8", "--golden", str(golden), "--min-agreement", "0.5") == 0
+    said = capsys.readouterr()
+    assert said.out == "models:/colours/3\n"
+    assert "nncf" not in said.err.lower()
+    assert main(["versions", "colours", "--json"]) == 0
+    version = json.loads(capsys.readouterr().out)[-1]
+    figures = version["measured"]["int8"]
+    assert figures["photos"] == 30
+    assert version["tags"]["stagewright.measured.int8.agreement"] == str(figures["agreement"])
+    assert main(["versions", "colours"]) == 0
+    assert f"f32, int8 ({100 * figures['agreement']:.1f} %)" in capsys.readouterr().out
+
+
+def test_a_precision_below_the_floor_is_refused_with_its_figures_and_not_registered(
+    fixture: Fixture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "blurred.safetensors"
+    # Weights that are all but equal: which class is best hangs on the last bits, and those int8 does not have.
+    save_file({name: 1 + value / 1e3 for name, value in ColourNet(3.0).state_dict().items()}, weights)
+    golden = draw_golden(tmp_path / "golden", 60)
+    assert register(weights, "--precision", "int8", "--golden", str(golden)) == 1
+    told = capsys.readouterr()
+    assert "on 30 photos, less than the floor of 0.95" in told.err
+    assert "--min-agreement" in told.err
     assert "Traceback" not in told.err
     assert told.out == ""
     assert len(Registry().versions("colours")) == 2
@@ -244,6 +281,7 @@ def test_doctor_looks_at_what_a_job_needs(fixture, capsys) -> None:
     findings = {finding["subject"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert {"python", "java", "packages", "cpu", "gpu", "registry"} == set(findings)
     assert "colours" in findings["registry"]["found"]
+    assert all(precision in findings["cpu"]["found"] for precision in ("f32", "bf16", "int8"))
 
 
 def test_doctor_fails_on_a_registry_that_does_not_answer(monkeypatch, capsys) -> None:
