@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from registry import ModelUri, ModelVersion, Registry
 
+from . import shipping
 from .errors import InputError
 from .sources import check_columns
 
@@ -75,7 +76,7 @@ def score(
     check_columns(images, options.content_column, options.keep, IDENTITY)
     version = model if isinstance(model, ModelVersion) else registry.resolve(model)
     _check_precision(version, options.precision)
-    predict, fields = _udf(images, _local_copy(registry, version), options)
+    predict, fields = _udf(images, registry, version, options)
     scored = images.select(*options.keep, predict(F.col(options.content_column)).alias(_SCORED))
     return scored.select(*options.keep, *_columns(version, fields, options.run_id or uuid.uuid4().hex))
 
@@ -88,7 +89,23 @@ def _check_precision(version: ModelVersion, precision: str | None) -> None:
         )
 
 
-def _udf(images: DataFrame, model: Path, options: ScoreOptions) -> tuple[Any, list[str]]:
+_Udf = tuple[Any, list[str]]
+# Each `spark_udf` takes seconds and is one more model for every worker to read and keep: one for all jobs alike.
+_udfs: dict[tuple[str, str | None, tuple[tuple[str, Any], ...]], _Udf] = {}
+
+
+def _udf(images: DataFrame, registry: Registry, version: ModelVersion, options: ScoreOptions) -> _Udf:
+    """The UDF and the prediction's fields; the same one for the same content and params in one application."""
+    context = shipping.context_of(images.sparkSession)
+    if context is None:
+        return _new_udf(images, _local_copy(registry, version), options)
+    key = (context.applicationId, version.manifest_digest, tuple(sorted(options.params.items())))
+    if key not in _udfs:
+        _udfs[key] = _new_udf(images, _local_copy(registry, version), options)
+    return _udfs[key]
+
+
+def _new_udf(images: DataFrame, model: Path, options: ScoreOptions) -> _Udf:
     metadata = mlflow.models.Model.load(str(model))
     outputs: Any = metadata.get_output_schema()  # type: ignore[no-untyped-call]
     if outputs is None or not {"status", "error"} <= set(outputs.input_names()):
@@ -100,9 +117,11 @@ def _udf(images: DataFrame, model: Path, options: ScoreOptions) -> tuple[Any, li
     unknown = sorted(set(options.params) - known)
     if unknown:
         raise InputError(f"This version takes no {', '.join(unknown)}; it takes {sorted(known)}.")
-    predict = mlflow.pyfunc.spark_udf(
-        images.sparkSession, str(model), env_manager="local", params=options.params or None
-    )
+    spark = images.sparkSession
+    with shipping.archives_removed_at_exit(spark):
+        predict = mlflow.pyfunc.spark_udf(
+            spark, str(shipping.ship(spark, model)), env_manager="local", params=options.params or None
+        )
     # A deterministic UDF that a later filter mentions is run twice for each row: once to filter, once to answer.
     return predict.asNondeterministic(), [
         name for name in outputs.input_names() if name not in ("status", "error")
@@ -125,7 +144,7 @@ def _columns(version: ModelVersion, fields: list[str], run_id: str) -> list[Colu
     ]
 
 
-_copies: dict[tuple[str, str, int], Path] = {}
+_copies: dict[tuple[str, str, int, str | None], Path] = {}
 
 
 def _local_copy(registry: Registry, version: ModelVersion) -> Path:
@@ -133,7 +152,7 @@ def _local_copy(registry: Registry, version: ModelVersion) -> Path:
 
     Kept until the process ends: a local master's tasks read them whenever the lazy DataFrame is evaluated.
     """
-    key = (str(registry.address), version.name, version.number)
+    key = (str(registry.address), version.name, version.number, version.manifest_digest)
     if key not in _copies:
         folder = Path(tempfile.mkdtemp(prefix="stagewright-model-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
