@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 refused or failed; 2 wrong usage or input. Results go to s
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -334,6 +335,7 @@ def _quieten() -> None:
     """Keep libraries' notices to their developers off a user's screen; faults still show."""
     for noisy in ("mlflow", "alembic", "py4j"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
 

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -45,13 +46,16 @@ class Architecture:
             raise InputError(
                 f"{self.reference!r} is no architecture; write `torchvision:resnet50` or `package.module:callable`."
             )
+        # The scientist's module is mostly a file in this folder, where a command does not look by itself.
+        if (here := str(Path.cwd())) not in sys.path:
+            sys.path.insert(0, here)
         try:
             found: Any = importlib.import_module("torchvision.models" if place == "torchvision" else place)
             for name in path.split("."):
                 found = getattr(found, name)
         except ImportError as error:
             raise InputError(
-                f"{place!r} cannot be imported: {error}. Is it installed, or on PYTHONPATH?"
+                f"{place!r} cannot be imported: {error}. Is it installed, or in this folder?"
             ) from error
         except AttributeError as error:
             raise InputError(f"There is no {path!r} in {place!r}: {error}.") from error

@@ -1,6 +1,7 @@
 """The command as a user meets it: documents on stdout, all else on stderr, exit codes, no tracebacks."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,16 @@ def test_register_prints_the_version_and_says_what_to_do_next(fixture, weights, 
     version = Registry().resolve("models:/colours/3")
     assert version.user_tags == {"team": "shop"}
     assert version.architecture == "mlruns_fixture.tiny:ColourNet"
+
+
+def test_an_architecture_may_be_a_file_in_the_current_folder(
+    fixture, weights, tmp_path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "my_own_net.py").write_text("from mlruns_fixture import ColourNet as Net\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    assert register(weights, "--architecture", "my_own_net:Net") == 0
+    assert Registry().resolve("models:/colours/latest").architecture == "my_own_net:Net"
 
 
 def test_registering_the_same_again_gives_the_same_version_and_says_so(fixture, weights, capsys) -> None:
