@@ -92,7 +92,10 @@ def answer(document: Any, lines: Sequence[str], as_json: bool) -> None:
 @click.option("--mean", metavar="R,G,B", help="Mean of each channel, of values in 0 to 1 (default: 0,0,0).")
 @click.option("--std", metavar="R,G,B", help="Standard deviation of each channel (default: 1,1,1).")
 @click.option(
-    "--kind", default="classifier", show_default=True, help="What a prediction is: classifier or embedder."
+    "--kind",
+    default="classifier",
+    show_default=True,
+    help="What a prediction is, such as classifier or embedder.",
 )
 @click.option(
     "--precision",

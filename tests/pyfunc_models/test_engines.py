@@ -1,5 +1,7 @@
 """Both engines give the same numbers, and what a GPU does is tested as far as a CPU can."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,24 @@ def plain_torch(images: Images) -> np.ndarray:
 def test_an_engine_gives_what_plain_torch_gives_for_any_batch_size(graphs, opened, count) -> None:
     engine = opened(graphs, CPU, Precision.F32)
     np.testing.assert_allclose(engine.submit(noise(count))(), plain_torch(noise(count)), atol=1e-5)
+
+
+IMPORTS = """
+import sys
+import openvino_telemetry
+made = []
+openvino_telemetry.Telemetry.__init__ = lambda *args, **kwargs: made.append(args)
+openvino_telemetry.Telemetry.send_event = lambda *args, **kwargs: made.append(args)
+import {module}
+assert "openvino" in sys.modules
+assert made == [], made
+assert sys.modules["openvino_telemetry"] is openvino_telemetry
+"""
+
+
+@pytest.mark.parametrize("module", ["pyfunc_models.engines.openvino_engine", "pyfunc_models.packaging"])
+def test_a_worker_that_imports_openvino_tells_nobody(module: str) -> None:
+    subprocess.run([sys.executable, "-c", IMPORTS.format(module=module)], check=True)
 
 
 def test_a_cpu_worker_gets_openvino(graphs: Path) -> None:

@@ -291,7 +291,7 @@ def test_the_same_photos_make_the_same_model_and_others_another(
 IN_A_FRESH_PYTHON = """
 import logging, sys
 from pathlib import Path
-import openvino, openvino_telemetry
+import openvino_telemetry
 made = []
 openvino_telemetry.Telemetry.init = lambda *args, **kwargs: made.append(args)
 openvino_telemetry.Telemetry.send_event = lambda *args, **kwargs: made.append(args)
