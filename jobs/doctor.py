@@ -92,6 +92,8 @@ def _packages() -> Finding:
 
 
 def _processor() -> Finding:
+    # Before OpenVINO, which reports its import to Google Analytics unless this came first.
+    import pyfunc_models.packaging  # noqa: F401 isort: skip
     import openvino as ov
 
     core = ov.Core()

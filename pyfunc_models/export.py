@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import torch
-from openvino.tools.ovc import convert_impl, telemetry_stub, telemetry_utils
 
 from .engines import openvino_engine, torch_engine
 from .preprocess import Preprocess
+from .telemetry import no_reports
+
+with no_reports():
+    import openvino as ov
+    from openvino.tools.ovc import convert_impl, telemetry_stub, telemetry_utils
 
 # Loose enough for two libraries' summation orders, tight enough for a wrongly converted operation.
 PARITY_RELATIVE = 1e-3

@@ -2,16 +2,17 @@
 
 import io
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
-import openvino as ov
-
 from .engines import Images, openvino_engine
 from .errors import PackagingError
+from .telemetry import no_reports
+
+with no_reports():
+    import openvino as ov
 
 
 def quantize(graphs: Path, images: Sequence[Images]) -> None:
@@ -42,20 +43,15 @@ def quantize(graphs: Path, images: Sequence[Images]) -> None:
 
 
 def _nncf() -> ModuleType:
-    # Without this module NNCF makes itself a stub for it: the real one leaves files in the home folder on import.
-    before = sys.modules.get("openvino_telemetry")
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     logger_class = logging.getLoggerClass()
     try:
-        import nncf
+        with no_reports():
+            import nncf
     except ModuleNotFoundError as error:
         raise PackagingError("int8 is made by NNCF: pip install 'stagewright[int8]'.") from error
     finally:
         # NNCF makes every later logger of the process one of its own.
         logging.setLoggerClass(logger_class)
-        del sys.modules["openvino_telemetry"]
-        if before is not None:
-            sys.modules["openvino_telemetry"] = before
     module: ModuleType = nncf
     return module
 

@@ -5,10 +5,13 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
-import openvino as ov
 
 from ..device import Device
+from ..telemetry import no_reports
 from . import EngineUnavailable, Images, Outputs, Precision
+
+with no_reports():
+    import openvino as ov
 
 GRAPH = "model.xml"
 INT8_GRAPH = "model-int8.xml"
