@@ -135,7 +135,7 @@ def run_python(
     *,
     args: Sequence[str] = (),
     env: Mapping[str, str | None] | None = None,
-    timeout_s: float = 120,
+    timeout_s: float = 400,
     master: str | None = None,
     conf: Mapping[str, str] | None = None,
 ) -> Finished:
@@ -165,7 +165,7 @@ def run_command(
     command: Sequence[str],
     *,
     env: Mapping[str, str | None] | None = None,
-    timeout_s: float = 120,
+    timeout_s: float = 400,
     cwd: Path | None = None,
 ) -> Finished:
     """Run any command like `run_python` does; without `cwd` in an empty temporary folder."""
