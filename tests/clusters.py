@@ -53,7 +53,7 @@ class LeashedProcess:
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def wait_until(self, ready: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+    def wait_until(self, ready: Callable[[], bool], what: str, timeout_s: float = 240) -> None:
         """Return as soon as `ready()` holds; raise NotReadyError when the command ends or the time is up."""
         deadline = time.monotonic() + timeout_s
         while not ready():
