@@ -40,8 +40,12 @@ def place(root: Path) -> frozenset[str]:
         for name, source in shipped.items():
             _fill_in(root / name, source)
         return frozenset()
-    if not (root / manifest.MANIFEST).is_file() or _is_repeated(root):
-        return frozenset()  # without a manifest, verification says so
+    if not (root / manifest.MANIFEST).is_file():
+        return frozenset()  # verification says so
+    if _is_repeated(root):
+        for name, source in shipped.items():
+            _join(source, (root / name).resolve())
+        return frozenset()
     try:
         return _place_from_store(root, shipped)
     except (OSError, StoreUnavailable) as error:
@@ -114,9 +118,8 @@ def _replace(path: Path, stored: Path) -> None:
 
 def _join(source: Path, stored: Path) -> None:
     """One inode for an executor's copy of a shipped file and the store's, where they are on one file system."""
-    if source.samefile(stored):
-        return
     link = source.with_name(f".{uuid.uuid4().hex}")
     with suppress(OSError):
-        os.link(stored, link)
-        link.replace(source)
+        if not source.samefile(stored):
+            os.link(stored, link)
+            link.replace(source)
