@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow.pyfunc
 import pytest
-import requests
 from mlflow.tracking import MlflowClient
 
 from registry import ModelVersion, Registry
+from tests.clusters import MlflowServer
 
 PackageMaker = Callable[..., Path]
 
@@ -112,43 +106,9 @@ def sqlite_uri(migrated_database: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.fixture(scope="session")
-def server_uri(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An MLflow server of its own on the loopback interface, with proxied artifacts."""
-    home = tmp_path_factory.mktemp("server")
-    shutil.copy(migrated_database, home / "mlflow.db")
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"]
-    command += ["--serve-artifacts", "--artifacts-destination", str(home / "artifacts")]
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=home, env=clean, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)  # its session is its own, and uvicorn takes 9 s to say goodbye
-        server.wait(timeout=20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "the MLflow server ended before it answered"
-        try:
-            if requests.get(url, timeout=1).ok:
-                return
-        except requests.ConnectionError:
-            pass
-        time.sleep(0.2)
-    raise TimeoutError(f"no answer from {url}")
+def server_uri(mlflow_server: MlflowServer) -> str:
+    """The MLflow server that all tests share, with proxied artifacts; each test takes names of its own."""
+    return mlflow_server.url
 
 
 @pytest.fixture(params=["sqlite_uri", "server_uri"], ids=["sqlite", "server"])

@@ -15,8 +15,9 @@ import pytest
 import registry.connection
 from registry import Refusal, Registry, RegistryError, RegistryUnreachable, UserError, errors
 from registry.connection import Address, bounded_requests, without_password
+from tests.clusters import free_port
 
-from .conftest import PackageMaker, free_port
+from .conftest import PackageMaker
 
 
 def test_without_any_setting_it_is_the_database_of_the_current_folder(
