@@ -2,14 +2,18 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-gpu check format clean jdk
+.PHONY: help demo test test-gpu bench bench-scale bench-smoke check format clean jdk
 
 VENV ?= .venv
 ARGS ?=
 INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.installed-bench
+# No package beyond those that tests need, a model that costs nothing, few photos, nothing into docs/.
+SMOKE := --models colours --contenders article stagewright-f32 inprocess-f32 \
+  --photos 200 --different 20 --even --repeats 1 --output build/bench
 
 help:  ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos with it
 	$(VENV)/bin/stagewright demo $(ARGS)
@@ -19,6 +23,16 @@ test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-
 
 test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)
+
+bench: jdk $(BENCH_INSTALLED)  ## Measure speed beside what users pick instead: make bench ARGS='--models resnet18'
+	$(VENV)/bin/python -m benchmarks $(ARGS)
+
+bench-scale: jdk $(BENCH_INSTALLED)  ## Measure time and memory from 10^4 to 10^6 rows
+	$(VENV)/bin/python -m benchmarks.scale $(ARGS)
+
+bench-smoke: jdk $(INSTALLED)  ## See in a minute whether both still run; its figures mean nothing
+	$(VENV)/bin/python -m benchmarks $(SMOKE)
+	$(VENV)/bin/python -m benchmarks.scale --rows 1000 2000 --output build/bench
 
 check: $(INSTALLED)  ## Lint, formatting and types
 	@failed=; for tool in 'ruff check' 'ruff format --check' 'mypy'; do \
@@ -41,6 +55,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo 'Installing into $(VENV): minutes on the first run, and about 7 GB on x86-64, where torch brings CUDA.'
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	@echo 'Installing Ray and Daft into $(VENV).'
+	@PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  -e '.[dev,bench]'
 	@touch $@
 
 # A python3.11 in PATH may be the shim of a version manager that has no 3.11: so it is run, not only found.

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import labels
 from .catalogue import REFERENCE, Contender
 from .preparation import Bench
-from .processes import watch
+from .processes import Watched, watch
 from .results import Reading, Result
 
 Say = Callable[[str], None]
@@ -60,13 +60,14 @@ def measure(bench: Bench, plan: Plan, say: Say) -> list[Result]:
 
 def _read(bench: Bench, contender: Contender, sizes: tuple[int, int]) -> tuple[Reading, dict[str, str]]:
     few, many = sizes
-    few_s, _, _ = run_once(bench, contender, few)
-    many_s, peak, answers = run_once(bench, contender, many)
-    return Reading(few, few_s, many, many_s, peak), answers
+    short, _ = run_once(bench, contender, few)
+    long, answers = run_once(bench, contender, many)
+    reading = Reading(few, short.seconds, short.cpu_s, many, long.seconds, long.cpu_s, long.peak())
+    return reading, answers
 
 
-def run_once(bench: Bench, contender: Contender, rows: int) -> tuple[float, dict[str, float], dict[str, str]]:
-    """Seconds from start to exit, peak megabytes by role, and the label of each photo by its file name.
+def run_once(bench: Bench, contender: Contender, rows: int) -> tuple[Watched, dict[str, str]]:
+    """What was seen of the process, and the label of each photo by its file name.
 
     Raises processes.ContenderFailed, and ValueError where the number of answers is not that of the photos.
     """
@@ -80,12 +81,13 @@ def run_once(bench: Bench, contender: Contender, rows: int) -> tuple[float, dict
     answers = labels.read(Path(workload.output))
     if len(answers) != rows:
         raise ValueError(f"{contender.name} labelled {len(answers)} of {rows} photos.")
-    return watched.seconds, watched.peak(), answers
+    return watched, answers
 
 
 def _line(bench: Bench, plan: Plan, repeat: int, contender: Contender, reading: Reading) -> str:
     return (
         f"{bench.network.name} {repeat + 1}/{plan.repeats} {contender.name:28} "
-        f"{reading.images_per_second:8.1f} images/s   {reading.few} in {reading.few_s:.1f} s, "
+        f"{reading.images_per_second:8.1f} images/s, "
+        f"{reading.cpu_ms_per_image:.1f} CPU ms an image   {reading.few} in {reading.few_s:.1f} s, "
         f"{reading.many} in {reading.many_s:.1f} s, {reading.peak_megabytes['total']:,.0f} MB"
     )

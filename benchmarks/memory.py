@@ -44,7 +44,8 @@ def run(
     peaks: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
     for _ in range(options.repeats):
         for name in CONTENDERS:
-            _, peak, _ = measuring.run_once(bench, known[name], options.photos or PHOTOS)
+            watched, _ = measuring.run_once(bench, known[name], options.photos or PHOTOS)
+            peak = watched.peak()
             peaks[name].append(peak)
             say(f"{name:34} workers {peak['max_workers']:,.0f} MB, whole tree {peak['total']:,.0f} MB")
     held = [_held(name, found) for name, found in peaks.items()]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 MEGABYTE = 1e6
-SAMPLE_EVERY_S = 0.5
-# The kernel walks page tables for each sample: watching may take at most 1/50 of one core.
+LOOK_EVERY_S = 0.5
+# The kernel walks page tables for each sample of memory: that may take at most 1/50 of one core.
 SAMPLE_SHARE = 50
 TIMEOUT_S = 3600.0
+END_S = 30.0
 
 
 class ContenderFailed(RuntimeError):
@@ -44,9 +46,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """`seconds` from start to exit, and the samples of memory in between."""
+    """`seconds` from start to exit, `cpu_s` of the whole tree, and the samples of memory in between.
+
+    `cpu_s` lacks what each process did after it was last looked at, half a second at most on an idle machine.
+    """
 
     seconds: float
+    cpu_s: float
     samples: list[Sample] = field(default_factory=list)
 
     def peak(self) -> dict[str, float]:
@@ -85,38 +91,50 @@ def watch(arguments: Sequence[str], log: Path) -> Watched:
     if code:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
         raise ContenderFailed(f"{' '.join(arguments)} exited with {code}:\n{tail}")
-    return Watched(seconds, sampler.samples)
+    return Watched(seconds, sampler.cpu_s, sampler.samples)
 
 
 class _Sampler(threading.Thread):
-    def __init__(self, pid: int, started: float) -> None:
+    def __init__(self, pid: int, since: float) -> None:
         super().__init__(daemon=True)
         self.samples: list[Sample] = []
+        self._cpu_s: dict[int, float] = {}
         self._root = psutil.Process(pid)
-        self._since = started
+        self._since = since
         self._done = threading.Event()
 
     def run(self) -> None:
-        pause = 0.0
-        while not self._done.wait(pause):
-            before = time.monotonic()
-            megabytes = self._megabytes()
-            self.samples.append(Sample(before - self._since, megabytes))
-            pause = max(SAMPLE_EVERY_S, SAMPLE_SHARE * (time.monotonic() - before))
+        memory_due = self._since
+        while not self._done.wait(LOOK_EVERY_S):
+            tree = _tree(self._root)
+            self._note_cpu(tree)
+            now = time.monotonic()
+            if now >= memory_due:
+                before = time.thread_time()
+                self.samples.append(Sample(now - self._since, self._megabytes(tree)))
+                memory_due = now + SAMPLE_SHARE * (time.thread_time() - before)
 
     def stop(self) -> None:
         self._done.set()
         self.join()
 
-    def _megabytes(self) -> dict[str, float]:
+    @property
+    def cpu_s(self) -> float:
+        """User and system time of all processes that were seen."""
+        return sum(self._cpu_s.values())
+
+    def _note_cpu(self, tree: list[psutil.Process]) -> None:
+        for process in tree:
+            with suppress(psutil.Error):  # gone meanwhile
+                times = process.cpu_times()
+                self._cpu_s[process.pid] = times.user + times.system
+
+    def _megabytes(self, tree: list[psutil.Process]) -> dict[str, float]:
         found: dict[str, float] = defaultdict(float)
-        for process in _tree(self._root):
-            try:
+        for process in tree:
+            with suppress(psutil.Error):
                 memory = process.memory_full_info()
-                role = self._role(process)
-            except psutil.Error:  # gone meanwhile
-                continue
-            found[role] += getattr(memory, "pss", memory.uss) / MEGABYTE
+                found[self._role(process)] += getattr(memory, "pss", memory.uss) / MEGABYTE
         return dict(found)
 
     def _role(self, process: psutil.Process) -> str:
@@ -139,9 +157,20 @@ def _environment() -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """What the process left behind in its session, such as workers that wait for work."""
-    try:
+    """Kill what is left of the process's group, and wait until it is gone: the next contender wants the cores."""
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
     process.wait()
+    deadline = time.monotonic() + END_S
+    while _group(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _group(leader: int) -> list[int]:
+    """Processes of the group that still run."""
+    running = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                running.append(process.pid)
+    return running

@@ -18,12 +18,22 @@ PLOT = "speed.svg"
 WHOLE_PHOTOS = 1000
 COLOURS = {"stagewright": "#0b6e4f", "inprocess": "#9bbfb0"}
 RIVAL_COLOUR = "#b0b0b0"
+COLUMNS = (
+    "images/s",
+    f"x {REFERENCE}",
+    "of its limit",
+    "CPU ms an image",
+    f"{WHOLE_PHOTOS:,} photos, s",
+    "memory, MB",
+    "same label",
+)
 HOW = f"""# Speed
 
 Made by `make bench`; [what the figures mean](README.md).
 
 - **images/s** is the steady state: the difference in wall time between whole processes over few and over many photos,
   so start-up, warm-up and shutdown cancel out. Median of the repeats, lowest and highest in brackets.
+- **CPU ms an image** is the CPU time of the whole process tree for each further photo.
 - **{WHOLE_PHOTOS:,} photos** is a whole process from start to exit, start-up included, for that many photos: on the
   straight line through the two measured sizes.
 - **memory** is the peak of the whole process tree, the JVM included, shared pages counted once.
@@ -49,8 +59,8 @@ def _section(invocation: Invocation) -> str:
     lines = [
         f"## {NETWORKS[invocation.network].title}",
         "",
-        f"| | images/s | x {REFERENCE} | of its limit | {WHOLE_PHOTOS:,} photos, s | memory, MB | same label |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        f"| | {' | '.join(COLUMNS)} |",
+        f"|---|{'---:|' * len(COLUMNS)}",
         *(_row(invocation, result) for result in invocation.results),
         "",
         _conditions(invocation),
@@ -66,6 +76,7 @@ def _row(invocation: Invocation, result: Result) -> str:
         _spread(result.images_per_second, 1),
         _ratio(invocation.ratio(result, REFERENCE)),
         _ratio(invocation.ratio(result, result.limit)),
+        f"{result.cpu_ms_per_image:.1f}",
         _spread(result.whole_s(WHOLE_PHOTOS), 1),
         f"{result.peak_megabytes:,.0f}",
         same,

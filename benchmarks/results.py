@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -28,15 +26,17 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One repeat: whole processes over `few` and over `many` photos, in seconds from start to exit.
+    """One repeat: whole processes over `few` and over `many` photos, in seconds from start to exit and of CPU time.
 
     `peak_megabytes` of the process tree over `many`, by role; see `processes.Watched.peak`.
     """
 
     few: int
     few_s: float
+    few_cpu_s: float
     many: int
     many_s: float
+    many_cpu_s: float
     peak_megabytes: dict[str, float]
 
     @property
@@ -47,6 +47,11 @@ class Reading:
         """
         seconds = self.many_s - self.few_s
         return (self.many - self.few) / seconds if seconds > 0 else math.nan
+
+    @property
+    def cpu_ms_per_image(self) -> float:
+        """CPU time of the whole tree for each further photo: tells work from waiting, also on a busy machine."""
+        return (self.many_cpu_s - self.few_cpu_s) / (self.many - self.few) * 1000
 
     def whole_s(self, photos: int) -> float:
         """Seconds of a whole process over `photos`: on the line through both measurements."""
@@ -66,6 +71,11 @@ class Result:
     def images_per_second(self) -> Spread:
         """Steady state."""
         return Spread.of(reading.images_per_second for reading in self.readings)
+
+    @property
+    def cpu_ms_per_image(self) -> float:
+        """The median over the repeats."""
+        return statistics.median(reading.cpu_ms_per_image for reading in self.readings)
 
     def whole_s(self, photos: int) -> Spread:
         """Start-up included."""
@@ -108,15 +118,15 @@ def read(file: Path) -> list[Invocation]:
     """What `write` wrote; nothing where there is no such file. Raises ValueError on another format."""
     if not file.exists():
         return []
-    document = json.loads(file.read_text())
-    if document.get("format") != FORMAT:
-        raise ValueError(f"{str(file)!r} is not of format {FORMAT}; move it away and measure again.")
-    return [_invocation(fields) for fields in document["invocations"]]
+    try:
+        return [_invocation(fields) for fields in json.loads(file.read_text())["invocations"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{str(file)!r} is of another format; move it away and measure again.") from error
 
 
 def write(file: Path, invocations: list[Invocation]) -> None:
     """As JSON, with the derived figures left to whoever reads it."""
-    document = {"format": FORMAT, "invocations": [asdict(invocation) for invocation in invocations]}
+    document = {"invocations": [asdict(invocation) for invocation in invocations]}
     file.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, merge with what was measured before, write the report; returns the exit code."""
     options = _parser().parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
+    results.read(options.output / report.JSON)  # fails now rather than after an hour
     quieten_mlflow()
     with tempfile.TemporaryDirectory(prefix="stagewright-bench-") as scratch:
         photo_set = _photos(options, Path(scratch))

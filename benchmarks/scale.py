@@ -35,10 +35,14 @@ CONTENDER = Contender("stagewright-f32", "stagewright")
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """One job over `rows`: whole process in `seconds`, peaks in megabytes (10^6) by role, memory over time."""
+    """One job over `rows`: a whole process in `seconds` from start to exit, and `cpu_s` of CPU time.
+
+    `peak_megabytes` by role, and `samples` of memory over time; see `processes`.
+    """
 
     rows: int
     seconds: float
+    cpu_s: float
     input_megabytes: float
     peak_megabytes: dict[str, float]
     samples: list[Sample]
@@ -94,7 +98,7 @@ def _score(bench: Bench, table: Path, rows: int) -> Scaled:
     if found != rows:
         raise ValueError(f"{found} rows came out for {rows}.")
     size = sum(file.stat().st_size for file in table.iterdir()) / 1e6
-    return Scaled(rows, watched.seconds, size, watched.peak(), _thinned(watched.samples))
+    return Scaled(rows, watched.seconds, watched.cpu_s, size, watched.peak(), _thinned(watched.samples))
 
 
 def _thinned(samples: list[Sample]) -> list[Sample]:
