@@ -88,6 +88,14 @@ class Registry:
         """Record a run's metrics, params and tags, and end it with its status."""
         self._client.finish_run(run_id, outcome)
 
+    def log_files(self, run_id: str, directory: Path | str, place: str = "") -> None:
+        """Keep a directory's files among a run's artifacts, below `place`."""
+        self._client.log_files(run_id, Path(directory), place)
+
+    def set_version_tags(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
+        """Set tags of a version, such as figures that were measured after it was registered."""
+        self._client.set_version_tags(version, tags)
+
     def run(self, run_id: str) -> Run:
         """One run, of a job or of a registration."""
         return self._client.run(run_id)

@@ -1,4 +1,4 @@
-"""The only file that talks to MLflow: its entities end here, and its exceptions."""
+"""Questions and orders to one registry."""
 
 from __future__ import annotations
 
@@ -6,67 +6,33 @@ import json
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
-from mlflow.entities import Run as MlflowRun
-from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
-from sqlalchemy.exc import SQLAlchemyError
 
 from registry import tags
-from registry.connection import Address, bounded_requests, probe_database
+from registry.client.entities import LoggedModel, RegisteredModel, run_of, version_of
+from registry.client.faults import PRESENT, Allowed, Faults
+from registry.connection import Address, probe_database
 from registry.errors import (
-    AccessDenied,
     AliasNotFound,
     ModelNotFound,
     NotFound,
     RegistryError,
     RegistryFault,
-    RegistryUnreachable,
     RunNotFound,
     VersionNotFound,
 )
-from registry.runs import Outcome, Run, RunStatus
+from registry.runs import Outcome, Run
 from registry.versions import ModelVersion, Stage
 
-_ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
-_PRESENT = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
-_DENIED = frozenset({"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"})
-_SILENT = frozenset({"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"})
-# mlflow.utils.rest_utils.http_request gives no code of its own to a request that got no answer.
-_NO_ANSWER = "API request to "
-_FAILED_WITH = (" failed with exception ", " failed with timeout exception ")
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredModel:
-    """A name and what hangs on it rather than on one of its versions."""
-
-    name: str
-    aliases: Mapping[str, int] = field(default_factory=dict, hash=False)
-    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-    def aliases_of(self, number: int) -> tuple[str, ...]:
-        return tuple(sorted(alias for alias, target in self.aliases.items() if target == number))
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedModel:
-    """Artifacts that MLflow keeps as a model of its own, before and besides any version of it."""
-
-    model_id: str
-    run_id: str
-    artifact_uri: str
 
 
 class Client:
@@ -77,7 +43,8 @@ class Client:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        with self._calls():
+        self._faults = Faults(address)
+        with self._faults.calls():
             for uri in {address.tracking_uri, address.registry_uri or address.tracking_uri}:
                 probe_database(uri)
             self._mlflow = MlflowClient(address.tracking_uri, address.registry_uri)
@@ -87,7 +54,7 @@ class Client:
     def model(self, name: str) -> RegisteredModel:
         """Aliases and tags of a registered model. Raises ModelNotFound."""
         try:
-            with self._calls():
+            with self._faults.calls():
                 found = self._mlflow.get_registered_model(name)
         except NotFound:
             raise ModelNotFound(
@@ -99,15 +66,15 @@ class Client:
 
     def model_names(self, limit: int = 20) -> list[str]:
         """The first registered models by name."""
-        with self._calls():
+        with self._faults.calls():
             return sorted(model.name for model in self._mlflow.search_registered_models(max_results=limit))
 
     def ensure_model(self, name: str) -> RegisteredModel:
         """The registered model of this name, made where it does not exist yet."""
         try:
-            with self._calls(allowed=_PRESENT):
+            with self._faults.calls(allowed=PRESENT):
                 self._mlflow.create_registered_model(name)
-        except _Allowed:
+        except Allowed:
             pass
         return self.model(name)
 
@@ -115,18 +82,18 @@ class Client:
         """All versions of a model by number, with their aliases. Raises ModelNotFound."""
         model = self.model(name)
         search = f"name = {quoted(name)}"
-        with self._calls():
+        with self._faults.calls():
             found = list(_pages(lambda token: self._mlflow.search_model_versions(search, page_token=token)))
         # search_model_versions gives no aliases on SQL stores, and some stores match names without case.
-        ours = [_version(entity, model) for entity in found if entity.name == name]
+        ours = [version_of(entity, model) for entity in found if entity.name == name]
         return sorted(ours, key=lambda version: version.number)
 
     def version(self, name: str, number: int) -> ModelVersion:
         """One version. Raises ModelNotFound or VersionNotFound."""
         model = self.model(name)
         try:
-            with self._calls():
-                return _version(self._mlflow.get_model_version(name, str(number)), model)
+            with self._faults.calls():
+                return version_of(self._mlflow.get_model_version(name, str(number)), model)
         except NotFound:
             known = [version.number for version in self.versions(name)]
             raise VersionNotFound(
@@ -146,7 +113,7 @@ class Client:
 
     def create_version(self, name: str, logged: LoggedModel, said: Mapping[str, str]) -> ModelVersion:
         """Ask for a version of an uploaded model, with all its tags at once; it may not be READY yet."""
-        with self._calls():
+        with self._faults.calls():
             made = self._mlflow.create_model_version(
                 name,
                 logged.artifact_uri,
@@ -155,19 +122,19 @@ class Client:
                 await_creation_for=0,
                 model_id=logged.model_id,
             )
-        with suppress(RegistryError), self._calls():
+        with suppress(RegistryError), self._faults.calls():
             self._link(logged.model_id, name, int(made.version))
         return self.version(name, int(made.version))
 
     def delete_version(self, version: ModelVersion) -> None:
-        with self._calls():
+        with self._faults.calls():
             self._mlflow.delete_model_version(version.name, str(version.number))
 
     # What moves
 
     def set_stage(self, version: ModelVersion, stage: Stage) -> None:
         """Move a version to a stage; into Staging or Production it archives who stood there."""
-        with self._calls(), warnings.catch_warnings():
+        with self._faults.calls(), warnings.catch_warnings():
             # MLflow calls stages deprecated at every move; the alias that moves along is the answer to that.
             warnings.simplefilter("ignore", FutureWarning)
             self._mlflow.transition_model_version_stage(
@@ -181,46 +148,64 @@ class Client:
         exists, and the second attempt is an update.
         """
         try:
-            with self._calls(allowed=frozenset({"BAD_REQUEST"})):
+            with self._faults.calls(allowed=frozenset({"BAD_REQUEST"})):
                 self._mlflow.set_registered_model_alias(version.name, alias, str(version.number))
-        except _Allowed:
-            with self._calls():
+        except Allowed:
+            with self._faults.calls():
                 self._mlflow.set_registered_model_alias(version.name, alias, str(version.number))
 
     def delete_alias(self, name: str, alias: str) -> None:
-        with self._calls():
+        with self._faults.calls():
             self._mlflow.delete_registered_model_alias(name, alias)
 
     def set_model_tag(self, name: str, key: str, value: str) -> None:
-        with self._calls():
+        with self._faults.calls():
             self._mlflow.set_registered_model_tag(name, key, value)
+
+    def delete_model_tag(self, name: str, key: str) -> None:
+        """Take a tag off a registered model; one that is not there is left alone."""
+        with self._faults.calls():
+            self._mlflow.delete_registered_model_tag(name, key)
+
+    def set_version_tags(self, version: ModelVersion, said: Mapping[str, str]) -> None:
+        """Set tags of a version, one request each."""
+        for key, value in said.items():
+            with self._faults.calls():
+                self._mlflow.set_model_version_tag(version.name, str(version.number), key, value)
 
     # Artifacts
 
     def log_model(self, run_id: str, name: str, said: Mapping[str, str], directory: Path) -> LoggedModel:
         """Upload a model directory as it is, as a LoggedModel of a run; what fails is marked FAILED."""
-        with self._calls():
+        with self._faults.calls():
             experiment = self._mlflow.get_run(run_id).info.experiment_id
             made = self._mlflow.create_logged_model(
                 experiment, _logged_name(name), source_run_id=run_id, tags=dict(said)
             )
         try:
-            with self._transfers():
+            with self._faults.transfers():
                 self._mlflow.log_model_artifacts(made.model_id, str(directory))
-            with self._calls():
+            with self._faults.calls():
                 self._mlflow.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
                 self._mlflow.finalize_logged_model(made.model_id, "READY")
         except BaseException:
-            with suppress(RegistryError), self._calls():
+            with suppress(RegistryError), self._faults.calls():
                 self._mlflow.finalize_logged_model(made.model_id, "FAILED")
             raise
         return LoggedModel(made.model_id, run_id, made.artifact_location)
 
+    def log_files(self, run_id: str, directory: Path, place: str) -> None:
+        """Upload a directory's files into a folder of a run's artifacts. Raises RunNotFound."""
+        with self._faults.calls(absent=_no_run(run_id)):
+            self._mlflow.get_run(run_id)
+        with self._faults.transfers():
+            self._mlflow.log_artifacts(run_id, str(directory), place)
+
     def download(self, version: ModelVersion, into: Path) -> None:
         """Copy a version's model directory into an existing empty folder; verifies nothing."""
-        with self._calls():
+        with self._faults.calls():
             source = self._mlflow.get_model_version_download_uri(version.name, str(version.number))
-        with self._transfers():
+        with self._faults.transfers():
             repository: Any = get_artifact_repository(
                 source, tracking_uri=self.address.tracking_uri, registry_uri=self.address.registry_uri
             )
@@ -230,7 +215,7 @@ class Client:
 
     def start_run(self, experiment: str, name: str, said: Mapping[str, str]) -> str:
         """Begin a run in an experiment, which is made where it does not exist; gives the run's id."""
-        with self._calls():
+        with self._faults.calls():
             made = self._mlflow.create_run(
                 self._experiment_id(experiment), run_name=name, tags=dict(said), start_time=_now_ms()
             )
@@ -242,7 +227,7 @@ class Client:
         metrics = [Metric(key, float(value), now, 0) for key, value in outcome.metrics.items()]
         params = [Param(key, str(value)) for key, value in outcome.params.items()]
         run_tags = [RunTag(key, str(value)) for key, value in outcome.tags.items()]
-        with self._calls(absent=_no_run(run_id)):
+        with self._faults.calls(absent=_no_run(run_id)):
             for part in _chunks(metrics, MAX_METRICS_PER_BATCH):
                 self._mlflow.log_batch(run_id, metrics=part)
             for some in _chunks(params, MAX_PARAMS_TAGS_PER_BATCH):
@@ -253,13 +238,13 @@ class Client:
 
     def run(self, run_id: str) -> Run:
         """One run. Raises RunNotFound."""
-        with self._calls(absent=_no_run(run_id)):
-            return _run(self._mlflow.get_run(run_id))
+        with self._faults.calls(absent=_no_run(run_id)):
+            return run_of(self._mlflow.get_run(run_id))
 
     def runs_tagged(self, wanted: Mapping[str, str]) -> list[Run]:
         """The runs of all experiments that carry all these tags, newest first."""
         search = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in wanted.items())
-        with self._calls():
+        with self._faults.calls():
             places = [
                 found.experiment_id
                 for found in _pages(lambda token: self._mlflow.search_experiments(page_token=token))
@@ -268,7 +253,7 @@ class Client:
             runs = _pages(
                 lambda token: self._mlflow.search_runs(places, search, order_by=order, page_token=token)
             )
-            return [_run(entity) for entity in runs]
+            return [run_of(entity) for entity in runs]
 
     # Within
 
@@ -280,7 +265,7 @@ class Client:
                     self._mlflow.create_experiment(name, artifact_location=self.address.artifacts_of(name))
                 )
             except MlflowException as fault:
-                if fault.error_code not in _PRESENT:
+                if fault.error_code not in PRESENT:
                     raise
                 found = self._mlflow.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
@@ -298,58 +283,6 @@ class Client:
             linked.append({"name": name, "version": number})
             said = {tags.MLFLOW_MODEL_VERSIONS: json.dumps(linked)}
             self._mlflow.set_logged_model_tags(model_id, said)
-
-    @contextmanager
-    def _calls(
-        self, allowed: frozenset[str] = frozenset(), absent: RegistryError | None = None
-    ) -> Iterator[None]:
-        """Metadata requests: bounded in time, failing in our words."""
-        with bounded_requests(), self._translated(allowed, absent):
-            yield
-
-    @contextmanager
-    def _transfers(self) -> Iterator[None]:
-        """Uploads and downloads: MLflow's own limits, failing in our words."""
-        with self._translated(frozenset(), None):
-            yield
-
-    @contextmanager
-    def _translated(self, allowed: frozenset[str], absent: RegistryError | None) -> Iterator[None]:
-        try:
-            yield
-        except MlflowException as fault:
-            if fault.error_code in allowed:
-                raise _Allowed() from None
-            if absent is not None and fault.error_code in _ABSENT:
-                raise absent from None
-            raise self._ours(fault) from fault
-        except (SQLAlchemyError, ImportError) as fault:
-            raise self._unreachable(str(fault)) from fault
-        except OSError as fault:
-            raise RegistryFault(f"{self.address} cannot be used: {_first_line(str(fault))}.") from fault
-
-    def _ours(self, fault: MlflowException) -> RegistryError:
-        said = str(fault.message)
-        if fault.error_code in _SILENT or (said.startswith(_NO_ANSWER) and _any_in(_FAILED_WITH, said)):
-            return self._unreachable(said)
-        if fault.error_code in _DENIED:
-            return AccessDenied(
-                f"{self.address} refuses: {_first_line(said)}",
-                "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.",
-            )
-        if fault.error_code in _ABSENT:
-            return NotFound(f"{self.address} does not have it: {_first_line(said)}")
-        return RegistryFault(f"{self.address} answers: {_first_line(said)}")
-
-    def _unreachable(self, said: str) -> RegistryUnreachable:
-        return RegistryUnreachable(
-            f"No answer from the registry at {self.address}: {_first_line(said)}.",
-            "Check that it runs, and MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI.",
-        )
-
-
-class _Allowed(Exception):
-    """MLflow refused in a way that the caller expects."""
 
 
 def quoted(text: str) -> str:
@@ -373,37 +306,6 @@ def _chunks(items: list[T], size: int) -> Iterator[list[T]]:
         yield items[start : start + size]
 
 
-def _version(entity: MlflowVersion, model: RegisteredModel) -> ModelVersion:
-    number = int(entity.version)
-    return ModelVersion(
-        name=entity.name,
-        number=number,
-        stage=Stage.parse(entity.current_stage or Stage.NONE.value),
-        status=str(entity.status),
-        created_at=_moment(entity.creation_timestamp),
-        updated_at=_moment(entity.last_updated_timestamp or entity.creation_timestamp),
-        source_uri=entity.source or "",
-        source_run_id=entity.run_id or None,
-        description=entity.description or "",
-        aliases=model.aliases_of(number),
-        tags=dict(entity.tags or {}),
-    )
-
-
-def _run(entity: MlflowRun) -> Run:
-    return Run(
-        run_id=entity.info.run_id,
-        name=entity.info.run_name or "",
-        experiment_id=entity.info.experiment_id,
-        status=RunStatus(entity.info.status),
-        started_at=_moment(entity.info.start_time),
-        ended_at=_moment(entity.info.end_time) if entity.info.end_time else None,
-        metrics=dict(entity.data.metrics),
-        params=dict(entity.data.params),
-        tags=dict(entity.data.tags),
-    )
-
-
 def _no_run(run_id: str) -> RunNotFound:
     return RunNotFound(f"There is no run {run_id!r}.", "Give the id that MLflow's UI shows for the run.")
 
@@ -417,21 +319,9 @@ def _logged_name(name: str) -> str:
     return "".join("-" if char in "/:.%\"'" else char for char in name)
 
 
-def _moment(timestamp_ms: int) -> datetime:
-    return datetime.fromtimestamp(timestamp_ms / 1000, tz=UTC)
-
-
 def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
 def _listed(items: list[Any]) -> str:
     return ", ".join(str(item) for item in items) if items else "none"
-
-
-def _any_in(parts: tuple[str, ...], text: str) -> bool:
-    return any(part in text for part in parts)
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0].rstrip(".") if text.strip() else "no reason given"

@@ -1,0 +1,76 @@
+"""The command line: parse, call, print, exit code. The only place that prints.
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage or input. Results go to stdout, all else to stderr.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+
+import click
+
+from registry import Refusal, RegistryError
+
+from .looking import history, resolve, versions
+from .moving import promote, rollback
+from .registering import register
+from .scoring import score
+from .shared import say
+from .trying import demo, doctor
+
+COMMANDS = (register, versions, resolve, history, promote, rollback, score, doctor, demo)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="stagewright")
+def cli() -> None:
+    """Register torch image models, score photos with them on Spark, move versions between stages.
+
+    MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI name the registry; with neither it is sqlite:///mlflow.db in the
+    current folder.
+    """
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code and never shows a traceback for a user's mistake."""
+    _quieten()
+    try:
+        code = cli.main(args=arguments, prog_name="stagewright", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say("Interrupted.")
+        return 1
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        say(f"stagewright: {error}")
+        return code
+
+
+def exit_code(error: Exception) -> int | None:
+    """1 for what was refused or failed, 2 for a mistake in what was asked; None for a fault of our own."""
+    if isinstance(error, RegistryError):
+        return 1 if isinstance(error, Refusal) else 2
+    from ..errors import InputError, JobError
+
+    if isinstance(error, JobError):
+        return 2 if isinstance(error, InputError) else 1
+    return None
+
+
+def _quieten() -> None:
+    """Keep libraries' notices to their developers off a user's screen; faults still show."""
+    for noisy in ("mlflow", "alembic", "py4j"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")

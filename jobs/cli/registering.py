@@ -1,0 +1,95 @@
+"""The command that makes a version."""
+
+from typing import Any
+
+import click
+
+from registry import Registry
+
+from .shared import AS_JSON, NAME, answer, pairs, say
+
+
+@click.command()
+@NAME
+@click.option(
+    "--architecture", required=True, metavar="REF", help="torchvision:resnet50 or package.module:callable."
+)
+@click.option(
+    "--arg",
+    "arguments",
+    multiple=True,
+    metavar="VALUE",
+    help="Argument of the callable: VALUE or NAME=VALUE; repeat for more.",
+)
+@click.option(
+    "--weights",
+    required=True,
+    metavar="FILE",
+    help="A state_dict: .safetensors, or .pt read with weights_only.",
+)
+@click.option(
+    "--labels", metavar="FILE", help="One label a line, or a JSON list, in the order of the logits."
+)
+@click.option("--preprocess", metavar="FILE", help="Preprocess as JSON, in place of the five options below.")
+@click.option("--resize", metavar="N", type=int, help="Length of the shorter edge, in pixels.")
+@click.option("--crop", metavar="N", type=int, help="Edge of the centre crop, in pixels.")
+@click.option(
+    "--interpolation",
+    type=click.Choice(["bilinear", "bicubic"]),
+    help="How photos are resized (default: bilinear).",
+)
+@click.option("--mean", metavar="R,G,B", help="Mean of each channel, of values in 0 to 1 (default: 0,0,0).")
+@click.option("--std", metavar="R,G,B", help="Standard deviation of each channel (default: 1,1,1).")
+@click.option(
+    "--kind",
+    default="classifier",
+    show_default=True,
+    help="What a prediction is, such as classifier or embedder.",
+)
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    metavar="f32|bf16|int8",
+    help="Arithmetic that jobs may choose; repeat for more. f32 is always there, the others are measured.",
+)
+@click.option(
+    "--golden",
+    metavar="DIR",
+    help="Photos on which precisions are measured against f32; half of them calibrate int8.",
+)
+@click.option(
+    "--min-agreement",
+    metavar="0..1",
+    type=click.FloatRange(0, 1),
+    help="Refuse a precision that agrees less with f32 (default: 0.95; 0 takes any).",
+)
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A tag of your own for the version; repeat for more.",
+)
+@AS_JSON
+def register(name: str, tags: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Package a torch model and make it a version of NAME; prints models:/NAME/VERSION."""
+    from .. import registering
+
+    what = registering.from_options(name, given)
+    done = registering.register(Registry(), what, pairs(tags, "--tag"))
+    version = done.version
+    if not done.created:
+        say(f"This very model is registered already, as version {version.number}.")
+    say(f"Next: stagewright promote {name} {version.number} Staging")
+    answer(
+        {
+            "uri": version.pinned_uri,
+            "name": name,
+            "version": version.number,
+            "created": done.created,
+            "model_digest": version.model_digest,
+        },
+        [version.pinned_uri],
+        as_json,
+    )

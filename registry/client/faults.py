@@ -1,0 +1,87 @@
+"""MLflow's exceptions, and those of what it stands on, in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.connection import Address, bounded_requests
+from registry.errors import AccessDenied, NotFound, RegistryError, RegistryFault, RegistryUnreachable
+
+_ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
+PRESENT = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
+_DENIED = frozenset({"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"})
+_SILENT = frozenset({"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"})
+# mlflow.utils.rest_utils.http_request gives no code of its own to a request that got no answer.
+_NO_ANSWER = "API request to "
+_FAILED_WITH = (" failed with exception ", " failed with timeout exception ")
+
+
+class Allowed(Exception):
+    """MLflow refused in a way that the caller expects."""
+
+
+class Faults:
+    """Blocks of requests to one address, whose faults leave them as the registry's errors."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    @contextmanager
+    def calls(
+        self, allowed: frozenset[str] = frozenset(), absent: RegistryError | None = None
+    ) -> Iterator[None]:
+        """Metadata requests: bounded in time, failing in our words."""
+        with bounded_requests(), self._translated(allowed, absent):
+            yield
+
+    @contextmanager
+    def transfers(self) -> Iterator[None]:
+        """Uploads and downloads: MLflow's own limits, failing in our words."""
+        with self._translated(frozenset(), None):
+            yield
+
+    @contextmanager
+    def _translated(self, allowed: frozenset[str], absent: RegistryError | None) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as fault:
+            if fault.error_code in allowed:
+                raise Allowed() from None
+            if absent is not None and fault.error_code in _ABSENT:
+                raise absent from None
+            raise self._ours(fault) from fault
+        except (SQLAlchemyError, ImportError) as fault:
+            raise self._unreachable(str(fault)) from fault
+        except OSError as fault:
+            raise RegistryFault(f"{self._address} cannot be used: {_first_line(str(fault))}.") from fault
+
+    def _ours(self, fault: MlflowException) -> RegistryError:
+        said = str(fault.message)
+        if fault.error_code in _SILENT or (said.startswith(_NO_ANSWER) and _any_in(_FAILED_WITH, said)):
+            return self._unreachable(said)
+        if fault.error_code in _DENIED:
+            return AccessDenied(
+                f"{self._address} refuses: {_first_line(said)}",
+                "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.",
+            )
+        if fault.error_code in _ABSENT:
+            return NotFound(f"{self._address} does not have it: {_first_line(said)}")
+        return RegistryFault(f"{self._address} answers: {_first_line(said)}")
+
+    def _unreachable(self, said: str) -> RegistryUnreachable:
+        return RegistryUnreachable(
+            f"No answer from the registry at {self._address}: {_first_line(said)}.",
+            "Check that it runs, and MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI.",
+        )
+
+
+def _any_in(parts: tuple[str, ...], text: str) -> bool:
+    return any(part in text for part in parts)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0].rstrip(".") if text.strip() else "no reason given"
