@@ -6,6 +6,7 @@ from registry.errors import (
     ArtifactMismatch,
     ExpectationFailed,
     ForeignVersion,
+    GateRefused,
     InvalidName,
     InvalidPackage,
     InvalidReason,
@@ -26,12 +27,14 @@ from registry.errors import (
     VersionNotFound,
     VersionNotReady,
 )
+from registry.evidence import Comparison, Evidence
 from registry.facade import Registry
 from registry.history import Event, EventKind
 from registry.promotion import Promotion
 from registry.registration import Registration
 from registry.runs import Outcome, Run, RunStatus
 from registry.uri import Alias, Latest, ModelUri, Number
+from registry.verdicts import Verdict
 from registry.versions import ModelVersion, Stage
 
 __all__ = [
@@ -39,10 +42,13 @@ __all__ = [
     "Alias",
     "AliasNotFound",
     "ArtifactMismatch",
+    "Comparison",
     "Event",
     "EventKind",
+    "Evidence",
     "ExpectationFailed",
     "ForeignVersion",
+    "GateRefused",
     "InvalidName",
     "InvalidPackage",
     "InvalidReason",
@@ -71,6 +77,7 @@ __all__ = [
     "Stage",
     "StageEmpty",
     "UserError",
+    "Verdict",
     "VersionNotFound",
     "VersionNotReady",
 ]

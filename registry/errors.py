@@ -20,11 +20,18 @@ RegistryError
     ├── RegistryFault         anything else that the registry answers with
     ├── VersionNotReady
     ├── ExpectationFailed     compare-and-set found another version
+    ├── GateRefused           a gate of the stage said no
     ├── PromotionLost         somebody else promoted at the same moment
     ├── NothingToRollBack
     ├── ForeignVersion        a version that stagewright did not package
     └── ArtifactMismatch      a file of the version is not the file that was registered
 """
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from registry.verdicts import Verdict
 
 
 class RegistryError(Exception):
@@ -113,6 +120,14 @@ class VersionNotReady(Refusal):
 
 class ExpectationFailed(Refusal):
     """The stage holds another version than the caller expected."""
+
+
+class GateRefused(Refusal):
+    """The version does not have what the stage asks for; nothing was moved, and the ledger says so."""
+
+    def __init__(self, message: str, hint: str, verdicts: Sequence["Verdict"]) -> None:
+        super().__init__(message, hint)
+        self.verdicts = tuple(verdicts)
 
 
 class PromotionLost(Refusal):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from registry import artifacts, history, promotion, registration, resolution
 from registry import tags as keys
@@ -51,11 +51,16 @@ class Registry:
         return artifacts.fetch(self._client, version, Path(into))
 
     def promote(
-        self, name: str, number: int, stage: Stage | str, because: str = "", expect: promotion.Expected = None
+        self,
+        name: str,
+        number: int,
+        stage: Stage | str,
+        because: str = "",
+        **more: Unpack[promotion.Conditions],
     ) -> promotion.Promotion:
         """Move a version to a stage, with its alias; see `registry.promotion.promote`."""
         return promotion.promote(
-            self._client, promotion.Move(name, number, Stage.parse(stage), because, expect)
+            self._client, promotion.Move(name, number, Stage.parse(stage), because, **more)
         )
 
     def rollback(self, name: str, stage: Stage | str, because: str = "") -> promotion.Promotion:

@@ -11,7 +11,7 @@ import getpass
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
     ARCHIVED = "archived"
+    REFUSED = "refused"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,10 @@ def history(client: Client, name: str) -> list[Event]:
     return [_event(key.removeprefix(tags.EVENT), json.loads(found[key])) for key in keys]
 
 
-def checked_reason(because: str) -> str:
+def checked_reason(because: str, *, needed: bool = False) -> str:
     """A reason that fits into an event, checked before anything moves. Raises InvalidReason."""
+    if needed and not because.strip():
+        raise InvalidReason("Overriding a gate takes a reason.", "Say it with `--because TEXT`.")
     if len(because) > MAX_REASON_CHARS:
         raise InvalidReason(
             f"The reason has {len(because)} characters; the ledger keeps {MAX_REASON_CHARS}.",
@@ -91,6 +95,11 @@ def author() -> str:
         return f"uid {os.getuid()}"
 
 
+def moves(events: Iterable[Event]) -> list[Event]:
+    """The events that changed where a version stands."""
+    return [event for event in events if event.kind not in (EventKind.REGISTERED, EventKind.REFUSED)]
+
+
 def before(events: list[Event], stage: Stage, current: int | None) -> list[int]:
     """The versions that stood in a stage before the one that stands there now, the nearest first.
 
@@ -98,7 +107,7 @@ def before(events: list[Event], stage: Stage, current: int | None) -> list[int]:
     successor, by being archived or moved on, is what was there before the empty stage.
     """
     stood: list[int | None] = []
-    for event in events:
+    for event in moves(events):
         if event.to_stage is stage and event.kind is EventKind.ROLLED_BACK:
             _take_back(stood, event.version)
         elif event.to_stage is stage:

@@ -9,11 +9,13 @@ written when all that is true.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
 from registry.errors import (
     ExpectationFailed,
+    GateRefused,
     InvalidStage,
     NothingToRollBack,
     PromotionLost,
@@ -21,6 +23,7 @@ from registry.errors import (
 )
 from registry.history import Event, EventKind, before, checked_reason, history, record
 from registry.resolution import holder
+from registry.verdicts import Judge, Verdict
 from registry.versions import ModelVersion, Stage
 
 if TYPE_CHECKING:
@@ -31,15 +34,28 @@ SETTLE_ROUNDS = 5
 Expected = int | Literal["none"] | None
 
 
+class Conditions(TypedDict, total=False):
+    """What a promotion may hang on; see `Move`."""
+
+    expect: Expected
+    judge: Judge | None
+    force: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A wish: this version into this stage, for this reason, if the stage holds `expect` now."""
+    """A wish: this version into this stage, for this reason, if the stage holds `expect` now.
+
+    `judge` says whether the version has what the stage asks for; `force` overrides it, which takes a reason.
+    """
 
     name: str
     number: int
     stage: Stage
     because: str = ""
     expect: Expected = None
+    judge: Judge | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +68,17 @@ class Promotion:
     version: ModelVersion
     previous: ModelVersion | None
     event: Event | None
+    verdicts: Sequence[Verdict] = ()
 
 
 def promote(client: Client, move: Move) -> Promotion:
     """Move a version to a stage, and the alias of the stage's name with it.
 
     Who stood in Staging or Production before is archived; who is archived loses both aliases.
-    Raises ModelNotFound, VersionNotFound, VersionNotReady, InvalidStage, ExpectationFailed or PromotionLost.
+    Raises ModelNotFound, VersionNotFound, VersionNotReady, InvalidStage, InvalidReason, ExpectationFailed,
+    GateRefused or PromotionLost.
     """
-    checked_reason(move.because)
+    checked_reason(move.because, needed=move.force)
     _refuse_no_stage(move.stage)
     version = client.version(move.name, move.number)
     _refuse_unready(version)
@@ -69,8 +87,45 @@ def promote(client: Client, move: Move) -> Promotion:
     _refuse_unexpected(move, current)
     if _stands(versions, version, move.stage):
         return Promotion(version, None, None)
+    verdicts = tuple(move.judge.judge(version, current)) if move.judge else ()
+    refused = not all(verdict.passed for verdict in verdicts)
+    if refused and not move.force:
+        _refuse(client, move, version, current, verdicts)
     kind = EventKind.PROMOTED if move.stage.alias else EventKind.ARCHIVED
-    return _move(client, move, version, current, kind)
+    done = _move(client, move, version, current, EventKind.OVERRIDDEN if refused else kind, verdicts)
+    return replace(done, verdicts=verdicts)
+
+
+def _refuse(
+    client: Client,
+    move: Move,
+    version: ModelVersion,
+    current: ModelVersion | None,
+    verdicts: Sequence[Verdict],
+) -> NoReturn:
+    """Write a refusal into the ledger. Raises GateRefused."""
+    event = Event(
+        kind=EventKind.REFUSED,
+        version=version.number,
+        to_stage=move.stage,
+        from_stage=version.stage,
+        previous=current.number if current else None,
+        because=move.because,
+        more=_said(verdicts),
+    )
+    record(client, move.name, event)
+    failed = [verdict.gate for verdict in verdicts if not verdict.passed]
+    raise GateRefused(
+        f"Version {version.number} of {move.name!r} was refused for {move.stage.value} by "
+        f"{len(failed)} of {len(verdicts)} gates: {', '.join(failed)}; nothing was moved.",
+        f"Mend the version, or override: `stagewright promote {move.name} {version.number} "
+        f"{move.stage.value} --force --because TEXT`.",
+        verdicts,
+    )
+
+
+def _said(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    return {"gates": [verdict.document() for verdict in verdicts]} if verdicts else {}
 
 
 def rollback(client: Client, name: str, stage: Stage, because: str = "") -> Promotion:
@@ -96,7 +151,12 @@ def rollback(client: Client, name: str, stage: Stage, because: str = "") -> Prom
 
 
 def _move(
-    client: Client, move: Move, version: ModelVersion, current: ModelVersion | None, kind: EventKind
+    client: Client,
+    move: Move,
+    version: ModelVersion,
+    current: ModelVersion | None,
+    kind: EventKind,
+    verdicts: Sequence[Verdict] = (),
 ) -> Promotion:
     if move.stage.alias is None:
         _drop_aliases(client, version, keep=None)
@@ -113,6 +173,7 @@ def _move(
         from_stage=version.stage,
         previous=displaced.number if displaced else None,
         because=move.because,
+        more=_said(verdicts),
     )
     written = record(client, move.name, event)
     return Promotion(client.version(move.name, version.number), displaced, written)

@@ -24,6 +24,13 @@ GIT_COMMIT = "stagewright.git.commit"
 GIT_DIRTY = "stagewright.git.dirty"
 MEASURED = "stagewright.measured."
 
+# On a version, from evaluations and comparisons: prefixes of `evidence` and `comparison`, and what is no metric.
+EVIDENCE = "stagewright.evidence."
+COMPARISON = "stagewright.comparison."
+EVIDENCE_RUN = "run"
+EVIDENCE_DIGEST = "dataset_digest"
+EVIDENCE_AT = "at"
+
 # On a registered model: one tag an event.
 EVENT = "stagewright.event."
 
@@ -64,6 +71,16 @@ def all_measured(of_version: Mapping[str, str]) -> dict[str, dict[str, float]]:
         if key.startswith(MEASURED) and dot:
             found.setdefault(precision, {})[metric] = float(value)
     return found
+
+
+def evidence(dataset: str, precision: str, what: str) -> str:
+    """The key of one figure of an evaluation: `stagewright.evidence.DATASET.PRECISION.top1`."""
+    return f"{EVIDENCE}{dataset}.{precision}.{what}"
+
+
+def comparison(against: int, dataset: str, what: str) -> str:
+    """The key of one figure of a comparison: `stagewright.comparison.VERSION.DATASET.agreement`."""
+    return f"{COMPARISON}{against}.{dataset}.{what}"
 
 
 def event(key: str) -> str:

@@ -1,0 +1,37 @@
+"""What a gate says of a version that is to be promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from registry.versions import ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One gate: what it asks for, what it found, and whether that will do."""
+
+    gate: str
+    passed: bool
+    found: str
+    wanted: str
+    run_id: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """As the ledger keeps it, without what is empty."""
+        said = {"gate": self.gate, "passed": self.passed, "found": self.found, "wanted": self.wanted}
+        return said | ({"run": self.run_id} if self.run_id else {})
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> Verdict:
+        """What `document` wrote."""
+        return cls(said["gate"], said["passed"], said["found"], said["wanted"], said.get("run", ""))
+
+
+class Judge(Protocol):
+    """Whatever holds a version against what a stage asks for."""
+
+    def judge(self, candidate: ModelVersion, current: ModelVersion | None) -> Sequence[Verdict]:
+        """A verdict for each gate; `current` holds the stage now. No gates: no verdicts."""
