@@ -18,6 +18,7 @@ RegistryError
     ├── RegistryUnreachable   no answer within the stated time
     ├── AccessDenied
     ├── RegistryFault         anything else that the registry answers with
+    │   └── StagesRefused     a registry that has aliases and no stages
     ├── VersionNotReady
     ├── ExpectationFailed     compare-and-set found another version
     ├── GateRefused           a gate of the stage said no
@@ -112,6 +113,10 @@ class AccessDenied(Refusal):
 
 class RegistryFault(Refusal):
     """The registry answered with an error that has no class of its own here."""
+
+
+class StagesRefused(RegistryFault):
+    """The registry moves no version to any stage; aliases alone say where versions stand."""
 
 
 class VersionNotReady(Refusal):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from registry import artifacts, history, promotion, registration, resolution
+from registry import artifacts, history, promotion, registration, repair, resolution
 from registry import tags as keys
 from registry.connection import Address
 from registry.errors import RunNotFound
 from registry.runs import Outcome, Run
+from registry.standing import Standing, at
 from registry.uri import ModelUri
 from registry.versions import ModelVersion, Stage
 
@@ -44,7 +46,9 @@ class Registry:
 
     def resolve(self, uri: str | ModelUri) -> ModelVersion:
         """The one version that a `models:/` reference means now; see `registry.resolution.resolve`."""
-        return resolution.resolve(self._client, ModelUri.parse(uri) if isinstance(uri, str) else uri)
+        wanted = ModelUri.parse(uri) if isinstance(uri, str) else uri
+        repair.if_begun(self._client, wanted.name)
+        return resolution.resolve(self._client, wanted)
 
     def fetch(self, version: ModelVersion, into: Path | str) -> Path:
         """A verified copy of a version's model directory below `into`; see `registry.artifacts.fetch`."""
@@ -68,11 +72,24 @@ class Registry:
         return promotion.rollback(self._client, name, Stage.parse(stage), because)
 
     def history(self, name: str) -> list[history.Event]:
-        """Everything that happened to a model's versions, oldest first."""
-        return history.history(self._client, name)
+        """Everything that happened to a model's versions, oldest first.
+
+        What was changed outside since is written down first; without the right to write it is only shown.
+        """
+        ledger = repair.read_only(self._client, name)
+        return [*ledger.events, *ledger.outside]
+
+    def standing(self, name: str, moment: datetime | None = None) -> Standing:
+        """Which version stood where at a moment, as the ledger tells it; now, without one."""
+        return at(self.history(name), moment or datetime.now(UTC))
+
+    def faults(self, name: str) -> list[str]:
+        """What is wrong with where a model's versions stand; empty where all is well."""
+        return repair.faults(repair.read_only(self._client, name))
 
     def versions(self, name: str) -> list[ModelVersion]:
         """All versions of a model, lowest number first, with their stages and aliases."""
+        repair.if_begun(self._client, name)
         return self._client.versions(name)
 
     def names(self) -> list[str]:

@@ -1,8 +1,12 @@
 """The ledger: what happened to a model's versions, kept in the registry itself.
 
 One event is one tag of the registered model. Its key is the event's time and eight random hex digits, so two
-writers never meet in one key and no event is ever rewritten; its value is one JSON object. The order is that
-of the writers' clocks. A backup of the registry is a backup of the ledger, and MLflow's own page shows it.
+writers never meet in one key and no event is ever rewritten; its value is one JSON object. A backup of the
+registry is a backup of the ledger, and MLflow's own page shows it.
+
+Events that change where a version stands form a chain: each names the one before it, `registry.chain` lets
+only one follow another, and its time is later than that one's whatever the writers' clocks say. The others,
+registrations and refusals, stand in the order of their writers' clocks.
 """
 
 from __future__ import annotations
@@ -12,8 +16,8 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +28,14 @@ from registry.versions import Stage
 if TYPE_CHECKING:
     from registry.client import Client
 
-# MLflow's SqlRegisteredModelTag.value is String(5000), which PostgreSQL enforces; the other fields share it.
+# MLflow's SqlRegisteredModelTag.value is String(5000), which PostgreSQL enforces. An event shares it with the
+# claim that carries it (`registry.chain`), a reason with the event's other fields.
 MAX_REASON_CHARS = 2000
+MAX_EVENT_CHARS = 4700
+# Who moved a version where the registry does not say so.
+OUTSIDE = "outside"
 _TIME = "%Y%m%dT%H%M%S%fZ"
+_TICK = timedelta(microseconds=1)
 
 
 class EventKind(StrEnum):
@@ -34,15 +43,24 @@ class EventKind(StrEnum):
 
     REGISTERED = "registered"
     PROMOTED = "promoted"
+    OVERRIDDEN = "overridden"
     ROLLED_BACK = "rolled_back"
     ARCHIVED = "archived"
+    SEEN = "seen"
     REFUSED = "refused"
-    OVERRIDDEN = "overridden"
+
+    @property
+    def moves(self) -> bool:
+        """Whether a version stands elsewhere afterwards, by us or as we found it."""
+        return self not in (EventKind.REGISTERED, EventKind.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened: `version` went `from_stage` -> `to_stage`, and `previous` made room for it."""
+    """One thing that happened: `version` went `from_stage` -> `to_stage`, and `previous` made room for it.
+
+    `parent` is the id of the event that this one follows in the chain of moves, empty at its beginning.
+    """
 
     kind: EventKind
     version: int
@@ -53,23 +71,74 @@ class Event:
     who: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     event_id: str = ""
+    parent: str = ""
     more: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def document(self) -> dict[str, Any]:
+        """As the ledger keeps it, but for its id."""
+        said = asdict(self) | {"at": self.at.isoformat()}
+        del said["event_id"]
+        return said
+
+    @classmethod
+    def read(cls, event_id: str, said: Mapping[str, Any]) -> Event:
+        """What `document` wrote."""
+        return cls(
+            kind=EventKind(said["kind"]),
+            version=said["version"],
+            to_stage=Stage(said["to_stage"]),
+            from_stage=Stage(said["from_stage"]),
+            previous=said["previous"],
+            because=said["because"],
+            who=said["who"],
+            at=datetime.fromisoformat(said["at"]),
+            event_id=event_id,
+            parent=said.get("parent", ""),
+            more=said.get("more", {}),
+        )
+
+
+def composed(event: Event, parent: Event | None = None) -> Event:
+    """The event with author and id, after `parent` in time. Raises InvalidReason where it does not fit."""
+    at = max(event.at, parent.at + _TICK) if parent else event.at
+    event_id = f"{at.astimezone(UTC).strftime(_TIME)}-{secrets.token_hex(4)}"
+    made = replace(
+        event,
+        at=at,
+        who=event.who or author(),
+        event_id=event_id,
+        parent=parent.event_id if parent else "",
+    )
+    if (length := len(_text(made))) > MAX_EVENT_CHARS:
+        raise InvalidReason(
+            f"The event takes {length} characters with its reason and the gates' verdicts; "
+            f"the ledger keeps {MAX_EVENT_CHARS}.",
+            "Give a shorter reason, or ask for fewer gates.",
+        )
+    return made
+
+
+def write(client: Client, name: str, event: Event) -> None:
+    """Put a composed event into the ledger; a second time changes nothing."""
+    client.set_model_tag(name, tags.event(event.event_id), _text(event))
 
 
 def record(client: Client, name: str, event: Event) -> Event:
-    """Append one event to a model's ledger; gives it as it was written, with its id and its author."""
-    event_id = f"{event.at.astimezone(UTC).strftime(_TIME)}-{secrets.token_hex(4)}"
-    said = asdict(event) | {"who": event.who or author(), "at": event.at.isoformat()}
-    del said["event_id"]
-    client.set_model_tag(name, tags.event(event_id), json.dumps(said, ensure_ascii=False, sort_keys=True))
-    return _event(event_id, said)
+    """Append an event that moves nothing; gives it as it was written, with its id and its author."""
+    made = composed(event)
+    write(client, name, made)
+    return made
 
 
-def history(client: Client, name: str) -> list[Event]:
-    """A model's ledger, oldest event first. Raises ModelNotFound."""
-    found = client.model(name).tags
-    keys = sorted(key for key in found if key.startswith(tags.EVENT))
-    return [_event(key.removeprefix(tags.EVENT), json.loads(found[key])) for key in keys]
+def events_in(model_tags: Mapping[str, str]) -> list[Event]:
+    """The events among a registered model's tags, oldest first."""
+    keys = sorted(key for key in model_tags if key.startswith(tags.EVENT))
+    return [Event.read(key.removeprefix(tags.EVENT), json.loads(model_tags[key])) for key in keys]
+
+
+def moves(events: Iterable[Event]) -> list[Event]:
+    """The events that changed where a version stands."""
+    return [event for event in events if event.kind.moves]
 
 
 def checked_reason(because: str, *, needed: bool = False) -> str:
@@ -95,53 +164,5 @@ def author() -> str:
         return f"uid {os.getuid()}"
 
 
-def moves(events: Iterable[Event]) -> list[Event]:
-    """The events that changed where a version stands."""
-    return [event for event in events if event.kind not in (EventKind.REGISTERED, EventKind.REFUSED)]
-
-
-def before(events: list[Event], stage: Stage, current: int | None) -> list[int]:
-    """The versions that stood in a stage before the one that stands there now, the nearest first.
-
-    A rollback takes its steps back, so rolling back twice goes back twice. Who left the stage without a
-    successor, by being archived or moved on, is what was there before the empty stage.
-    """
-    stood: list[int | None] = []
-    for event in moves(events):
-        if event.to_stage is stage and event.kind is EventKind.ROLLED_BACK:
-            _take_back(stood, event.version)
-        elif event.to_stage is stage:
-            _put(stood, event.previous)
-            _put(stood, event.version)
-        elif event.from_stage is stage and stage is not Stage.NONE:
-            _put(stood, event.version)
-            stood.append(None)
-    if current != (stood[-1] if stood else None):
-        stood.append(current)
-    return [number for number in reversed(stood[:-1]) if number is not None and number != current]
-
-
-def _put(stood: list[int | None], number: int | None) -> None:
-    if number is not None and (not stood or stood[-1] != number):
-        stood.append(number)
-
-
-def _take_back(stood: list[int | None], number: int) -> None:
-    while stood and stood[-1] != number:
-        stood.pop()
-    _put(stood, number)
-
-
-def _event(event_id: str, said: Mapping[str, Any]) -> Event:
-    return Event(
-        kind=EventKind(said["kind"]),
-        version=said["version"],
-        to_stage=Stage(said["to_stage"]),
-        from_stage=Stage(said["from_stage"]),
-        previous=said["previous"],
-        because=said["because"],
-        who=said["who"],
-        at=datetime.fromisoformat(said["at"]),
-        event_id=event_id,
-        more=said.get("more", {}),
-    )
+def _text(event: Event) -> str:
+    return json.dumps(event.document(), ensure_ascii=False, sort_keys=True)

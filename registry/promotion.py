@@ -1,35 +1,38 @@
 """Versions from stage to stage, each with its alias and its line in the ledger.
 
-The alias moves first: it is one pointer that the registry changes at once, so it decides who won, whereas a
-stage may end up with two versions. Then MLflow's stage is moved to where the alias points, archiving who
-stood there, and looked at again, at most SETTLE_ROUNDS times, for another promoter may have come between.
-Whoever finds the alias on another version has lost, and leaves the stage on the winner. The ledger is
-written when all that is true.
+A move is decided when its event follows the ledger's last move, which only one event can (`registry.chain`).
+Only then are alias and stages changed, and looked at until they are as the ledger says (`registry.repair`).
+Whoever finds another move in its place has lost, and moves nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
+from registry.chain import Claimant
 from registry.errors import (
     ExpectationFailed,
     GateRefused,
     InvalidStage,
     NothingToRollBack,
     PromotionLost,
+    RegistryFault,
+    RegistryUnreachable,
     VersionNotReady,
 )
-from registry.history import Event, EventKind, before, checked_reason, history, record
-from registry.resolution import holder
+from registry.history import Event, EventKind, checked_reason, composed, record
+from registry.repair import Ledger, materialise, reconciled
+from registry.standing import before
 from registry.verdicts import Judge, Verdict
 from registry.versions import ModelVersion, Stage
 
 if TYPE_CHECKING:
     from registry.client import Client
 
-SETTLE_ROUNDS = 5
+# A move that another one came before, but that it does not touch, is tried again behind it.
+MAX_TRIES = 20
 
 Expected = int | Literal["none"] | None
 
@@ -71,6 +74,41 @@ class Promotion:
     verdicts: Sequence[Verdict] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A move that may be made, judged by one look at the ledger."""
+
+    ledger: Ledger
+    version: ModelVersion
+    current: ModelVersion | None
+    stage: Stage
+    kind: EventKind
+    because: str
+    verdicts: Sequence[Verdict] = field(default=())
+
+    def event(self) -> Event:
+        displaced = self.current if self.current != self.version else None
+        event = Event(
+            kind=self.kind,
+            version=self.version.number,
+            to_stage=self.stage,
+            from_stage=self.ledger.standing.stage_of(self.version.number),
+            previous=displaced.number if displaced else None,
+            because=self.because,
+            more=_said(self.verdicts),
+        )
+        return composed(event, self.ledger.head)
+
+    def spoilt_by(self, other: Event) -> bool:
+        """Whether another move changed what this one was judged by."""
+        was, now = self.ledger.standing, self.ledger.standing.after(other)
+        if other.kind is EventKind.SEEN or now.stage_of(self.version.number) is self.stage:
+            return False
+        return was.holder(self.stage) != now.holder(self.stage) or (
+            was.stage_of(self.version.number) is not now.stage_of(self.version.number)
+        )
+
+
 def promote(client: Client, move: Move) -> Promotion:
     """Move a version to a stage, and the alias of the stage's name with it.
 
@@ -79,53 +117,11 @@ def promote(client: Client, move: Move) -> Promotion:
     GateRefused or PromotionLost.
     """
     checked_reason(move.because, needed=move.force)
-    _refuse_no_stage(move.stage)
-    version = client.version(move.name, move.number)
-    _refuse_unready(version)
-    versions = client.versions(move.name)
-    current = holder(versions, move.stage) if move.stage.alias else None
-    _refuse_unexpected(move, current)
-    if _stands(versions, version, move.stage):
-        return Promotion(version, None, None)
-    verdicts = tuple(move.judge.judge(version, current)) if move.judge else ()
-    refused = not all(verdict.passed for verdict in verdicts)
-    if refused and not move.force:
-        _refuse(client, move, version, current, verdicts)
-    kind = EventKind.PROMOTED if move.stage.alias else EventKind.ARCHIVED
-    done = _move(client, move, version, current, EventKind.OVERRIDDEN if refused else kind, verdicts)
-    return replace(done, verdicts=verdicts)
-
-
-def _refuse(
-    client: Client,
-    move: Move,
-    version: ModelVersion,
-    current: ModelVersion | None,
-    verdicts: Sequence[Verdict],
-) -> NoReturn:
-    """Write a refusal into the ledger. Raises GateRefused."""
-    event = Event(
-        kind=EventKind.REFUSED,
-        version=version.number,
-        to_stage=move.stage,
-        from_stage=version.stage,
-        previous=current.number if current else None,
-        because=move.because,
-        more=_said(verdicts),
-    )
-    record(client, move.name, event)
-    failed = [verdict.gate for verdict in verdicts if not verdict.passed]
-    raise GateRefused(
-        f"Version {version.number} of {move.name!r} was refused for {move.stage.value} by "
-        f"{len(failed)} of {len(verdicts)} gates: {', '.join(failed)}; nothing was moved.",
-        f"Mend the version, or override: `stagewright promote {move.name} {version.number} "
-        f"{move.stage.value} --force --because TEXT`.",
-        verdicts,
-    )
-
-
-def _said(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    return {"gates": [verdict.document() for verdict in verdicts]} if verdicts else {}
+    if move.stage is Stage.NONE:
+        raise InvalidStage(
+            "A version cannot be moved back to 'None'.", "Move it to Staging, Production or Archived."
+        )
+    return _carried_out(client, move.name, lambda ledger: _planned(client, move, ledger))
 
 
 def rollback(client: Client, name: str, stage: Stage, because: str = "") -> Promotion:
@@ -137,87 +133,114 @@ def rollback(client: Client, name: str, stage: Stage, because: str = "") -> Prom
     checked_reason(because)
     if stage.alias is None:
         raise InvalidStage(f"There is no rollback of {stage.value!r}.", "Roll back Staging or Production.")
-    versions = {version.number: version for version in client.versions(name)}
-    current = holder(list(versions.values()), stage)
-    earlier = before(history(client, name), stage, current.number if current else None)
-    there = [versions[number] for number in earlier if number in versions]
+    return _carried_out(client, name, lambda ledger: _planned_back(name, stage, because, ledger))
+
+
+def _carried_out(client: Client, name: str, plan: Callable[[Ledger], _Plan | Promotion]) -> Promotion:
+    """Decide on a plan, and again on a new one where a move that does not concern it came first."""
+    for _ in range(MAX_TRIES):
+        planned = plan(reconciled(client, name))
+        if isinstance(planned, Promotion):
+            return planned
+        proposal = planned.event()
+        try:
+            decided = _decided(client, name, planned, proposal)
+        except RegistryUnreachable as fault:
+            raise RegistryUnreachable(
+                fault.message,
+                f"{fault.hint} The move may have been decided: `stagewright history {name}` tells, and "
+                "completes it.",
+            ) from fault
+        if isinstance(decided, Promotion):
+            return decided
+        if planned.spoilt_by(decided):
+            raise PromotionLost(
+                f"Version {planned.version.number} of {name!r} did not get {planned.stage.value}: version "
+                f"{decided.version} went to {decided.to_stage.value} at the same moment, moved by "
+                f"{decided.who} ({decided.event_id}).",
+                f"Look at `stagewright history {name}` before promoting again.",
+            )
+    raise RegistryFault(f"The versions of {name!r} are moved all the time; nothing was moved.", "Try again.")
+
+
+def _decided(client: Client, name: str, planned: _Plan, proposal: Event) -> Promotion | Event:
+    """The proposal made true, or the move that came first."""
+    claimant = Claimant(client, name, proposal.parent)
+    event = claimant.decide(proposal)
+    if event is None or event != proposal:
+        claimant.release()
+        return event or proposal
+    ledger = materialise(client, name)
+    claimant.release()
+    version = ledger.version(planned.version.number) or planned.version
+    previous = ledger.version(proposal.previous)
+    return Promotion(version, previous, proposal, planned.verdicts)
+
+
+def _planned(client: Client, move: Move, ledger: Ledger) -> _Plan | Promotion:
+    version = ledger.version(move.number) or client.version(move.name, move.number)
+    _refuse_unready(version)
+    standing = ledger.standing
+    current = ledger.version(standing.holder(move.stage)) if move.stage.alias else None
+    _refuse_unexpected(move, current)
+    if standing.stage_of(move.number) is move.stage and standing.settled:
+        return Promotion(version, None, None)
+    verdicts = tuple(move.judge.judge(version, current)) if move.judge else ()
+    refused = not all(verdict.passed for verdict in verdicts)
+    kind = EventKind.PROMOTED if move.stage.alias else EventKind.ARCHIVED
+    planned = _Plan(
+        ledger,
+        version,
+        current,
+        move.stage,
+        EventKind.OVERRIDDEN if refused else kind,
+        move.because,
+        verdicts,
+    )
+    if refused and not move.force:
+        _refuse(client, planned)
+    return planned
+
+
+def _planned_back(name: str, stage: Stage, because: str, ledger: Ledger) -> _Plan:
+    current = ledger.version(ledger.standing.holder(stage))
+    there = [found for found in map(ledger.version, before(ledger.events, stage)) if found is not None]
     if stage is Stage.STAGING:
-        there = [version for version in there if version.stage is not Stage.PRODUCTION]
+        there = [found for found in there if found.stage is not Stage.PRODUCTION]
     if not there:
-        raise NothingToRollBack(_nothing_before(name, stage, current), f"See `stagewright history {name}`.")
-    _refuse_unready(there[0])
-    move = Move(name, there[0].number, stage, because)
-    return _move(client, move, there[0], current, EventKind.ROLLED_BACK)
-
-
-def _move(
-    client: Client,
-    move: Move,
-    version: ModelVersion,
-    current: ModelVersion | None,
-    kind: EventKind,
-    verdicts: Sequence[Verdict] = (),
-) -> Promotion:
-    if move.stage.alias is None:
-        _drop_aliases(client, version, keep=None)
-        client.set_stage(version, move.stage)
-    else:
-        client.set_alias(version, move.stage.alias)
-        _drop_aliases(client, version, keep=move.stage.alias)
-        _settle(client, version, move.stage, move.stage.alias)
-    displaced = current if current is not None and current.number != version.number else None
-    event = Event(
-        kind=kind,
-        version=version.number,
-        to_stage=move.stage,
-        from_stage=version.stage,
-        previous=displaced.number if displaced else None,
-        because=move.because,
-        more=_said(verdicts),
-    )
-    written = record(client, move.name, event)
-    return Promotion(client.version(move.name, version.number), displaced, written)
-
-
-def _settle(client: Client, version: ModelVersion, stage: Stage, alias: str) -> None:
-    """Bring the stage to where the alias points. Raises PromotionLost where that is another version."""
-    for _ in range(SETTLE_ROUNDS):
-        winner = client.version_by_alias(version.name, alias)
-        versions = client.versions(version.name)
-        if [found.number for found in versions if found.stage is stage] != [winner.number]:
-            client.set_stage(winner, stage)
-        elif winner.number == version.number:
-            return
-        else:
-            break
-    raise PromotionLost(
-        f"Version {version.number} of {version.name!r} did not get {stage.value}: "
-        f"version {winner.number} was promoted at the same moment.",
-        f"Look at `stagewright history {version.name}` before promoting again.",
-    )
-
-
-def _drop_aliases(client: Client, version: ModelVersion, keep: str | None) -> None:
-    """Take the stages' aliases off a version that leaves those stages."""
-    for stage in (Stage.STAGING, Stage.PRODUCTION):
-        if stage.alias is not None and stage.alias != keep and stage.alias in version.aliases:
-            client.delete_alias(version.name, stage.alias)
-
-
-def _stands(versions: list[ModelVersion], version: ModelVersion, stage: Stage) -> bool:
-    """Whether a version, and it alone, is where it should go, with the aliases that belong there."""
-    standing = [found.number for found in versions if found.stage is stage]
-    aliases = {found.alias for found in (Stage.STAGING, Stage.PRODUCTION)} & set(version.aliases)
-    if stage.alias is None:
-        return version.number in standing and not aliases
-    return standing == [version.number] and aliases == {stage.alias}
-
-
-def _refuse_no_stage(stage: Stage) -> None:
-    if stage is Stage.NONE:
-        raise InvalidStage(
-            "A version cannot be moved back to 'None'.", "Move it to Staging, Production or Archived."
+        now = f"version {current.number}" if current else "no version"
+        raise NothingToRollBack(
+            f"{stage.value} of {name!r} holds {now}, and the ledger knows none before it.",
+            f"See `stagewright history {name}`.",
         )
+    _refuse_unready(there[0])
+    return _Plan(ledger, there[0], current, stage, EventKind.ROLLED_BACK, because)
+
+
+def _refuse(client: Client, planned: _Plan) -> NoReturn:
+    """Write a refusal into the ledger. Raises GateRefused."""
+    name, number, stage = planned.version.name, planned.version.number, planned.stage.value
+    event = Event(
+        kind=EventKind.REFUSED,
+        version=number,
+        to_stage=planned.stage,
+        from_stage=planned.ledger.standing.stage_of(number),
+        previous=planned.current.number if planned.current else None,
+        because=planned.because,
+        more=_said(planned.verdicts),
+    )
+    record(client, name, event)
+    failed = [verdict.gate for verdict in planned.verdicts if not verdict.passed]
+    raise GateRefused(
+        f"Version {number} of {name!r} was refused for {stage} by "
+        f"{len(failed)} of {len(planned.verdicts)} gates: {', '.join(failed)}; nothing was moved.",
+        f"Mend the version, or override: `stagewright promote {name} {number} {stage} --force --because TEXT`.",
+        planned.verdicts,
+    )
+
+
+def _said(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    return {"gates": [verdict.document() for verdict in verdicts]} if verdicts else {}
 
 
 def _refuse_unready(version: ModelVersion) -> None:
@@ -238,8 +261,3 @@ def _refuse_unexpected(move: Move, current: ModelVersion | None) -> None:
             "nothing was moved.",
             f"Look at `stagewright history {move.name}`, then promote with `--expect {found}`.",
         )
-
-
-def _nothing_before(name: str, stage: Stage, current: ModelVersion | None) -> str:
-    now = f"version {current.number}" if current else "no version"
-    return f"{stage.value} of {name!r} holds {now}, and the ledger knows none before it."

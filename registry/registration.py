@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from registry import tags
 from registry.errors import RegistryError, VersionNotReady
-from registry.history import Event, EventKind, history, record
+from registry.history import Event, EventKind, events_in, record
 from registry.packaged import PackagedModel
 from registry.runs import Outcome, RunStatus
 from registry.source_control import current_commit
@@ -105,7 +105,7 @@ def _recorded(client: Client, version: ModelVersion) -> ModelVersion:
     """See to it that the ledger tells of a version, also where its maker was killed before saying so."""
     told = any(
         event.kind is EventKind.REGISTERED and event.version == version.number
-        for event in history(client, version.name)
+        for event in events_in(client.model(version.name).tags)
     )
     if not told:
         more = {"model_digest": version.model_digest}

@@ -18,6 +18,7 @@ ARCHITECTURE = "stagewright.architecture"
 PRECISIONS = "stagewright.precisions"
 LABELS_COUNT = "stagewright.labels_count"
 PICKLED = "stagewright.pickled"
+SCHEMA = "stagewright.schema"
 SOURCE_RUN = "stagewright.source_run"
 LOGGED_MODEL = "stagewright.logged_model"
 GIT_COMMIT = "stagewright.git.commit"
@@ -33,6 +34,11 @@ EVIDENCE_AT = "at"
 
 # On a registered model: one tag an event.
 EVENT = "stagewright.event."
+# One tag for each process that is deciding on a move, gone when the move is complete.
+CLAIM = "stagewright.claim."
+_BEGINNING = "beginning"
+# Why a registry refused to move a stage: it has none, so its aliases alone say where versions stand.
+WITHOUT_STAGES = "stagewright.without_stages"
 
 # On a run.
 RUN_PURPOSE = "stagewright.run"
@@ -85,6 +91,17 @@ def comparison(against: int, dataset: str, what: str) -> str:
 
 def event(key: str) -> str:
     return f"{EVENT}{key}"
+
+
+def claim(parent: str, process: str) -> str:
+    """The key of one process's claim on what follows the event `parent`, or on the first event of all."""
+    return f"{CLAIM}{parent or _BEGINNING}.{process}"
+
+
+def claimed(key: str) -> tuple[str, str]:
+    """The parent and the process that `claim` put together."""
+    parent, _, process = key.removeprefix(CLAIM).partition(".")
+    return "" if parent == _BEGINNING else parent, process
 
 
 def join(items: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ from registry.errors import (
     RegistryError,
     RegistryFault,
     RunNotFound,
+    StagesRefused,
     VersionNotFound,
 )
 from registry.runs import Outcome, Run
@@ -133,13 +134,15 @@ class Client:
     # What moves
 
     def set_stage(self, version: ModelVersion, stage: Stage) -> None:
-        """Move a version to a stage; into Staging or Production it archives who stood there."""
-        with self._faults.calls(), warnings.catch_warnings():
+        """Move a version to a stage and nothing else. Raises StagesRefused where the registry has none."""
+        refused = StagesRefused(
+            f"{self.address} refuses to move a version to a stage.",
+            "Versions of this model stand where the aliases `production` and `staging` point from now on.",
+        )
+        with self._faults.calls(unsupported=refused), warnings.catch_warnings():
             # MLflow calls stages deprecated at every move; the alias that moves along is the answer to that.
             warnings.simplefilter("ignore", FutureWarning)
-            self._mlflow.transition_model_version_stage(
-                version.name, str(version.number), stage.value, stage.alias is not None
-            )
+            self._mlflow.transition_model_version_stage(version.name, str(version.number), stage.value)
 
     def set_alias(self, version: ModelVersion, alias: str) -> None:
         """Point an alias at a version, away from where it points.

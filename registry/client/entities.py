@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 
+from registry import tags
 from registry.runs import Run, RunStatus
 from registry.versions import ModelVersion, Stage
 
@@ -20,6 +21,11 @@ class RegisteredModel:
     name: str
     aliases: Mapping[str, int] = field(default_factory=dict, hash=False)
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def without_stages(self) -> bool:
+        """Whether the registry refused to move a version of this model to a stage."""
+        return tags.WITHOUT_STAGES in self.tags
 
     def aliases_of(self, number: int) -> tuple[str, ...]:
         return tuple(sorted(alias for alias, target in self.aliases.items() if target == number))
@@ -39,7 +45,7 @@ def version_of(entity: MlflowVersion, model: RegisteredModel) -> ModelVersion:
     return ModelVersion(
         name=entity.name,
         number=number,
-        stage=Stage.parse(entity.current_stage or Stage.NONE.value),
+        stage=_stage(entity, model),
         status=str(entity.status),
         created_at=_moment(entity.creation_timestamp),
         updated_at=_moment(entity.last_updated_timestamp or entity.creation_timestamp),
@@ -49,6 +55,14 @@ def version_of(entity: MlflowVersion, model: RegisteredModel) -> ModelVersion:
         aliases=model.aliases_of(number),
         tags=dict(entity.tags or {}),
     )
+
+
+def _stage(entity: MlflowVersion, model: RegisteredModel) -> Stage:
+    """The stage that the version stands in, by its alias where the registry has no stages."""
+    if not model.without_stages:
+        return Stage.parse(entity.current_stage or Stage.NONE.value)
+    aliases = model.aliases_of(int(entity.version))
+    return next((stage for stage in (Stage.PRODUCTION, Stage.STAGING) if stage.alias in aliases), Stage.NONE)
 
 
 def run_of(entity: MlflowRun) -> Run:

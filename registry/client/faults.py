@@ -14,6 +14,9 @@ from registry.errors import AccessDenied, NotFound, RegistryError, RegistryFault
 _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 PRESENT = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
 _DENIED = frozenset({"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"})
+# A server that lost an endpoint answers by code, Unity Catalog by words under a code for anything.
+_UNSUPPORTED = frozenset({"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "NOT_IMPLEMENTED"})
+_UNSUPPORTED_SAID = ("is unsupported", "is not supported", "not implemented")
 _SILENT = frozenset({"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"})
 # mlflow.utils.rest_utils.http_request gives no code of its own to a request that got no answer.
 _NO_ANSWER = "API request to "
@@ -32,20 +35,32 @@ class Faults:
 
     @contextmanager
     def calls(
-        self, allowed: frozenset[str] = frozenset(), absent: RegistryError | None = None
+        self,
+        allowed: frozenset[str] = frozenset(),
+        absent: RegistryError | None = None,
+        unsupported: RegistryError | None = None,
     ) -> Iterator[None]:
-        """Metadata requests: bounded in time, failing in our words."""
-        with bounded_requests(), self._translated(allowed, absent):
+        """Metadata requests: bounded in time, failing in our words.
+
+        Codes in `allowed` raise Allowed; what is not there raises `absent`, what the registry cannot do at all
+        `unsupported`, where they are given.
+        """
+        with bounded_requests(), self._translated(allowed, absent, unsupported):
             yield
 
     @contextmanager
     def transfers(self) -> Iterator[None]:
         """Uploads and downloads: MLflow's own limits, failing in our words."""
-        with self._translated(frozenset(), None):
+        with self._translated(frozenset()):
             yield
 
     @contextmanager
-    def _translated(self, allowed: frozenset[str], absent: RegistryError | None) -> Iterator[None]:
+    def _translated(
+        self,
+        allowed: frozenset[str],
+        absent: RegistryError | None = None,
+        unsupported: RegistryError | None = None,
+    ) -> Iterator[None]:
         try:
             yield
         except MlflowException as fault:
@@ -53,6 +68,8 @@ class Faults:
                 raise Allowed() from None
             if absent is not None and fault.error_code in _ABSENT:
                 raise absent from None
+            if unsupported is not None and _is_unsupported(fault):
+                raise unsupported from fault
             raise self._ours(fault) from fault
         except (SQLAlchemyError, ImportError) as fault:
             raise self._unreachable(str(fault)) from fault
@@ -77,6 +94,10 @@ class Faults:
             f"No answer from the registry at {self._address}: {_first_line(said)}.",
             "Check that it runs, and MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI.",
         )
+
+
+def _is_unsupported(fault: MlflowException) -> bool:
+    return fault.error_code in _UNSUPPORTED or _any_in(_UNSUPPORTED_SAID, str(fault.message))
 
 
 def _any_in(parts: tuple[str, ...], text: str) -> bool:

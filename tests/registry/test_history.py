@@ -14,7 +14,8 @@ from mlflow.tracking import MlflowClient
 from registry import Event, EventKind, ModelNotFound, ModelVersion, Registry, Stage, tags
 from registry.client import Client
 from registry.connection import Address
-from registry.history import before, record
+from registry.history import record
+from registry.standing import before
 
 from .conftest import PackageMaker
 
@@ -72,7 +73,7 @@ def test_no_event_of_writers_at_once_is_lost(
     client = Client(Address.find(uri))
 
     def write(number: int) -> None:
-        record(client, name, Event(EventKind.PROMOTED, number, Stage.STAGING, at=moment))
+        record(client, name, Event(EventKind.REFUSED, number, Stage.STAGING, at=moment))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(12)))
@@ -97,13 +98,9 @@ def test_the_history_of_an_unknown_model_says_so(sqlite_reg: Registry) -> None:
 @given(numbers=st.lists(st.integers(1, 5), min_size=2, max_size=12))
 def test_rolling_back_as_often_as_possible_walks_the_promotions_backwards(numbers: list[int]) -> None:
     stood = [number for at, number in enumerate(numbers) if at == 0 or numbers[at - 1] != number]
-    events: list[Event] = []
-    for at, number in enumerate(stood):
-        previous = stood[at - 1] if at else None
-        events.append(Event(EventKind.PROMOTED, number, Stage.PRODUCTION, previous=previous))
-    current, walked = stood[-1], [stood[-1]]
-    while earlier := before(events, Stage.PRODUCTION, current):
-        events.append(Event(EventKind.ROLLED_BACK, earlier[0], Stage.PRODUCTION, previous=current))
-        current = earlier[0]
-        walked.append(current)
+    events = [Event(EventKind.PROMOTED, number, Stage.PRODUCTION) for number in stood]
+    walked = [stood[-1]]
+    while earlier := before(events, Stage.PRODUCTION):
+        events.append(Event(EventKind.ROLLED_BACK, earlier[0], Stage.PRODUCTION))
+        walked.append(earlier[0])
     assert walked == list(reversed(stood))
