@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from registry import Event, ModelVersion, Promotion
+from registry import Event, ModelVersion, Promotion, Verdict
 
 DIGEST_SHOWN = 12
 
@@ -103,6 +103,16 @@ def events(found: Sequence[Event]) -> list[str]:
             for event in found
         ),
     )
+
+
+def verdicts(found: Sequence[Verdict]) -> list[str]:
+    """One line a gate, and below them the commands that bring what is missing."""
+    rows = [
+        (verdict.gate, verdict.found, verdict.wanted, "passed" if verdict.passed else "FAILED")
+        for verdict in found
+    ]
+    steps = dict.fromkeys(verdict.next_step for verdict in found if verdict.next_step)
+    return [*aligned(("GATE", "FOUND", "WANTED", "VERDICT"), rows), *(f"Next: {step}" for step in steps)]
 
 
 def moved(promotion: Promotion) -> list[str]:

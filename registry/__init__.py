@@ -29,6 +29,7 @@ from registry.errors import (
 )
 from registry.evidence import Comparison, Evidence
 from registry.facade import Registry
+from registry.gates import Gates
 from registry.history import Event, EventKind
 from registry.promotion import Promotion
 from registry.registration import Registration
@@ -49,6 +50,7 @@ __all__ = [
     "ExpectationFailed",
     "ForeignVersion",
     "GateRefused",
+    "Gates",
     "InvalidName",
     "InvalidPackage",
     "InvalidReason",

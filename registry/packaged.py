@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from registry import manifest, tags
 from registry.errors import ArtifactMismatch, InvalidPackage
+from registry.schemas import MLMODEL, schema_of
 
 DESCRIPTION = "stagewright.json"
 FORMAT = 1
@@ -31,6 +34,7 @@ class PackagedModel:
     digests: Mapping[str, str]
     versions: Mapping[str, str]
     measured: Mapping[str, Mapping[str, float]]
+    schema: str | None
 
     @classmethod
     def read(cls, directory: Path) -> PackagedModel:
@@ -63,6 +67,7 @@ class PackagedModel:
                 digests=said["digests"],
                 versions=said["versions"],
                 measured=said.get("measured") or {},
+                schema=_schema(directory),
             )
         except KeyError as missing:
             raise InvalidPackage(f"{DESCRIPTION} says nothing about {missing}.", _HINT) from None
@@ -80,11 +85,20 @@ class PackagedModel:
         }
         if self.labels_count is not None:
             said[tags.LABELS_COUNT] = str(self.labels_count)
+        if self.schema is not None:
+            said[tags.SCHEMA] = self.schema
         said |= {tags.digest_of(part): digest for part, digest in self.digests.items()}
         said |= {tags.version_of(library): version for library, version in self.versions.items()}
         for precision, figures in self.measured.items():
             said |= {tags.measured(precision, metric): str(value) for metric, value in figures.items()}
         return said
+
+
+def _schema(directory: Path) -> str | None:
+    try:
+        return schema_of(directory)
+    except (ValueError, yaml.YAMLError) as fault:
+        raise InvalidPackage(f"The signature in {MLMODEL} cannot be read: {fault}.", _HINT) from None
 
 
 def _load(path: Path) -> Mapping[str, Any]:

@@ -11,13 +11,17 @@ from registry.versions import ModelVersion
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One gate: what it asks for, what it found, and whether that will do."""
+    """One gate: what it asks for, what it found, and whether that will do.
+
+    `next_step` is the command that brings what is missing; it is for whoever reads it now, not for the ledger.
+    """
 
     gate: str
     passed: bool
     found: str
     wanted: str
     run_id: str = ""
+    next_step: str = ""
 
     def document(self) -> dict[str, Any]:
         """As the ledger keeps it, without what is empty."""

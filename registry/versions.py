@@ -94,6 +94,11 @@ class ModelVersion:
         return tags.split(self.tags.get(tags.PICKLED, ""))
 
     @property
+    def schema(self) -> str | None:
+        """MLflow's signature as `registry.schemas` writes it; None where it was not kept."""
+        return self.tags.get(tags.SCHEMA)
+
+    @property
     def user_tags(self) -> dict[str, str]:
         """The tags that neither stagewright nor MLflow wrote."""
         return {key: value for key, value in self.tags.items() if not tags.is_reserved(key)}

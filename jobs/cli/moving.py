@@ -1,13 +1,15 @@
 """The commands that move a version."""
 
-from typing import Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
-from registry import Registry
+from registry import GateRefused, Gates, Registry, Verdict
 
 from .. import tables
-from .shared import BECAUSE, NAME, Expectation, answer
+from .shared import BECAUSE, NAME, Expectation, answer, say
 
 
 @click.command()
@@ -16,10 +18,36 @@ from .shared import BECAUSE, NAME, Expectation, answer
 @click.argument("stage")
 @BECAUSE
 @click.option("--expect", type=Expectation(), help="Refuse unless this version holds the stage now.")
-def promote(name: str, version: int, stage: str, because: str, expect: int | Literal["none"] | None) -> None:
+@click.option(
+    "--gates",
+    metavar="FILE",
+    help="What each stage asks of a version (default: gates.toml in the current folder, if it is there).",
+)
+@click.option("--force", is_flag=True, help="Move it although a gate refuses; takes --because.")
+def promote(name: str, version: int, stage: str, gates: str | None, **given: Any) -> None:
     """Move VERSION of NAME to STAGE (Staging, Production or Archived), its alias along with it."""
-    moved = Registry().promote(name, version, stage, because=because, expect=expect)
+    judge = _gates(gates).of(stage)
+    try:
+        moved = Registry().promote(name, version, stage, judge=judge, **given)
+    except GateRefused as refused:
+        _show(refused.verdicts)
+        raise
+    _show(moved.verdicts)
     answer(None, tables.moved(moved), as_json=False)
+
+
+def _gates(file: str | None) -> Gates:
+    if file is not None:
+        return Gates.load(file)
+    if Path(Gates.DEFAULT_FILE).exists():
+        return Gates.load()
+    say(f"No gates are declared: there is no {Gates.DEFAULT_FILE} here, and no --gates FILE was given.")
+    return Gates({})
+
+
+def _show(verdicts: Sequence[Verdict]) -> None:
+    if verdicts:
+        answer(None, tables.verdicts(verdicts), as_json=False)
 
 
 @click.command()

@@ -1,0 +1,71 @@
+"""Gates on comparisons: the version beside the one that is in the stage now, photo by photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.evidence import Comparison, comparisons_of
+from registry.gates.figures import NOBODY_THERE, age_of, figure, fresh, no_metric
+from registry.gates.gate import Finding
+from registry.versions import ModelVersion
+
+# How comparisons name their figures.
+MCNEMAR_P = "mcnemar_p"
+ONLY_CANDIDATE_RIGHT = "only_b_right"
+ONLY_OTHER_RIGHT = "only_a_right"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison with the version now in the stage: how often both say the same, or that it is not worse.
+
+    `metric` is `agreement`, at least `bound`, or MCNEMAR_P: worse on more photos than it is better, with a p of
+    McNemar's test below `bound`, fails.
+    """
+
+    metric: str
+    bound: float
+    dataset: str
+    max_age_days: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"comparison-{self.metric.replace('_', '-')}"
+
+    @property
+    def wanted(self) -> str:
+        age = "" if self.max_age_days is None else f" within {self.max_age_days:g} days"
+        asked = f"not worse at p < {self.bound:g}" if self.metric == MCNEMAR_P else f">= {self.bound:g}"
+        return f"{asked} on {self.dataset}{age}"
+
+    def look(self, candidate: ModelVersion, current: ModelVersion | None) -> Finding:
+        """Passes where no version is there yet; without a comparison with that very version it fails."""
+        if current is None:
+            return Finding(True, NOBODY_THERE)
+        step = (
+            f"stagewright compare {current.pinned_uri} {candidate.pinned_uri} "
+            f"--images DIR --labels CSV --dataset {self.dataset}"
+        )
+        comparison = self._comparison(candidate, current)
+        if comparison is None:
+            return Finding(False, f"not compared with version {current.number}", next_step=step)
+        if not fresh(comparison.at, self.max_age_days):
+            return Finding(False, age_of(comparison.at), comparison.run_id, step)
+        if self.metric not in comparison.metrics:
+            return no_metric(self.metric, comparison.metrics, comparison.run_id)
+        return self._judged(comparison)
+
+    def _comparison(self, candidate: ModelVersion, current: ModelVersion) -> Comparison | None:
+        wanted = (current.number, self.dataset)
+        found = comparisons_of(candidate)
+        return next((one for one in found if (one.against, one.dataset) == wanted), None)
+
+    def _judged(self, comparison: Comparison) -> Finding:
+        value = comparison.metrics[self.metric]
+        if self.metric != MCNEMAR_P:
+            return Finding(value >= self.bound, figure(value), comparison.run_id)
+        better, worse = (comparison.metrics.get(name) for name in (ONLY_CANDIDATE_RIGHT, ONLY_OTHER_RIGHT))
+        if better is None or worse is None:
+            return no_metric(ONLY_CANDIDATE_RIGHT, comparison.metrics, comparison.run_id)
+        found = f"better on {better:g}, worse on {worse:g} photos, p {value:.3g}"
+        return Finding(better >= worse or value >= self.bound, found, comparison.run_id)
