@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -14,6 +15,7 @@ import textwrap
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import distribution
@@ -343,6 +345,125 @@ def _alive_workers(status_url: str) -> int:
     if answer is None:
         return 0
     return sum(worker["state"] == "ALIVE" for worker in json.loads(answer)["workers"])
+
+
+# --- PostgreSQL
+
+# PostgreSQL refuses to run as root. As root, it runs as the first of these that there is.
+POSTGRES_USERS = ("postgres", "nobody")
+_AS_USER = "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[2])); \
+os.execv(sys.argv[3], sys.argv[3:])"
+
+
+class PostgresServer:
+    """A PostgreSQL server on 127.0.0.1 with a folder of its own, which is gone when it ends.
+
+    It is the machine's own where there is one, else that of the package pgserver.
+    """
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"postgresql+psycopg2://stagewright@{LOOPBACK}:{self.port}/postgres"
+        self._user = _unprivileged() if os.getuid() == 0 else None
+        # Not below pytest's folders: those are closed to other users.
+        self._folder = Path(tempfile.mkdtemp(prefix="stagewright-postgres-"))
+        self._process: LeashedProcess | None = None
+
+    def __enter__(self) -> Self:
+        programs = self._programs()
+        data = self._folder / "data"
+        data.mkdir()
+        if self._user is not None:
+            for path in (self._folder, data):
+                os.chown(path, self._user.pw_uid, self._user.pw_gid)
+        try:
+            made = subprocess.run(
+                self._command(
+                    programs / "initdb", "-D", data, "-U", "stagewright", "-A", "trust", "--no-sync"
+                ),
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=self._folder,
+            )
+            if made.returncode:
+                raise NotReadyError(f"initdb: {made.stderr[-4000:]}")
+            self._start(programs, data)
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def new_database(self) -> str:
+        """The URI of an empty database of its own."""
+        import sqlalchemy
+
+        name = f"d{uuid.uuid4().hex}"
+        engine = sqlalchemy.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return self.url.removesuffix("postgres") + name
+
+    def end(self) -> None:
+        """End the server; returns when its last process is gone."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self, programs: Path, data: Path) -> None:
+        settings = {
+            "listen_addresses": LOOPBACK,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "off",  # the machine's fall would only end a test
+            "max_connections": "200",
+        }
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        command = self._command(programs / "postgres", "-D", data, *options)
+        process = LeashedProcess(command, self._folder / "server.log", os.environ, self._folder)
+        self._process = process
+        process.wait_until(lambda: "ready to accept connections" in process.log_text(), "PostgreSQL")
+
+    def _programs(self) -> Path:
+        """The folder of `initdb` and `postgres`, where the server's user may run them."""
+        installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+        if installed:
+            return installed[-1].parent
+        found = find_spec("pgserver")
+        assert found is not None, "no PostgreSQL on this machine: pip install pgserver"
+        assert found.origin is not None
+        package = Path(found.origin).parent
+        if self._user is not None:
+            # The environment may lie where only root can look; the programs find their libraries beside them.
+            for part in (package, package.with_name("pgserver.libs")):
+                shutil.copytree(part, self._folder / part.name)
+            package = self._folder / package.name
+        return package / "pginstall" / "bin"
+
+    def _command(self, *command: str | Path) -> list[str]:
+        words = [str(word) for word in command]
+        if self._user is None:
+            return words
+        return [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _AS_USER,
+            str(self._user.pw_gid),
+            str(self._user.pw_uid),
+            *words,
+        ]
+
+
+def _unprivileged() -> pwd.struct_passwd:
+    known = {user.pw_name: user for user in pwd.getpwall()}
+    return next(known[name] for name in POSTGRES_USERS if name in known)
 
 
 # --- MLflow

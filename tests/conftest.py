@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.clusters import LOOPBACK, QUICK_JVM, MlflowServer, SparkCluster, spark_home
+from tests.clusters import LOOPBACK, QUICK_JVM, MlflowServer, PostgresServer, SparkCluster, spark_home
 
 # --- nothing of these tests leaves this machine, or reaches into the home folder
 
@@ -138,13 +138,19 @@ def spark_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkClu
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server; `new_database()` gives each who asks an empty database."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def mlflow_server(
-    tmp_path_factory: pytest.TempPathFactory, registry_template: Path
+    tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
 ) -> Iterator[MlflowServer]:
-    """A real MLflow server over SQLite; tests share it, so each takes model names of its own."""
+    """A real MLflow server over PostgreSQL; tests share it, so each takes model names of its own."""
     folder = tmp_path_factory.mktemp("mlflow-server")
-    store = copy_registry(registry_template, folder, artifacts="mlflow-artifacts:/0")
-    with MlflowServer(store, folder / "artifacts") as server:
+    with MlflowServer(postgres.new_database(), folder / "artifacts") as server:
         yield server
 
 
