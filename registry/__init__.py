@@ -22,6 +22,7 @@ from registry.errors import (
     RegistryFault,
     RegistryUnreachable,
     RunNotFound,
+    SignatureRefused,
     StageEmpty,
     UserError,
     VersionNotFound,
@@ -34,6 +35,7 @@ from registry.history import Event, EventKind
 from registry.promotion import Promotion
 from registry.registration import Registration
 from registry.runs import Outcome, Run, RunStatus
+from registry.signing import PublicKey
 from registry.uri import Alias, Latest, ModelUri, Number
 from registry.verdicts import Verdict
 from registry.versions import ModelVersion, Stage
@@ -67,6 +69,7 @@ __all__ = [
     "Outcome",
     "Promotion",
     "PromotionLost",
+    "PublicKey",
     "Refusal",
     "Registration",
     "Registry",
@@ -76,6 +79,7 @@ __all__ = [
     "Run",
     "RunNotFound",
     "RunStatus",
+    "SignatureRefused",
     "Stage",
     "StageEmpty",
     "UserError",

@@ -25,7 +25,8 @@ RegistryError
     ├── PromotionLost         somebody else promoted at the same moment
     ├── NothingToRollBack
     ├── ForeignVersion        a version that stagewright did not package
-    └── ArtifactMismatch      a file of the version is not the file that was registered
+    ├── ArtifactMismatch      a file of the version is not the file that was registered
+    └── SignatureRefused      no trusted key signed the version as it is now
 """
 
 from collections.abc import Sequence
@@ -149,3 +150,7 @@ class ForeignVersion(Refusal):
 
 class ArtifactMismatch(Refusal):
     """The artifacts are not the ones that were registered; nothing of them was read."""
+
+
+class SignatureRefused(Refusal):
+    """No trusted key signed the version as it is now; nothing of it was read."""

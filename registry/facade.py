@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from registry import artifacts, history, promotion, registration, repair, resolution
+from registry import artifacts, history, promotion, registration, repair, resolution, signing
 from registry import tags as keys
 from registry.connection import Address
 from registry.errors import RunNotFound
@@ -53,6 +54,26 @@ class Registry:
     def fetch(self, version: ModelVersion, into: Path | str) -> Path:
         """A verified copy of a version's model directory below `into`; see `registry.artifacts.fetch`."""
         return artifacts.fetch(self._client, version, Path(into))
+
+    def sign(
+        self, version: ModelVersion, private_key: Path | str, password: str | None = None
+    ) -> signing.PublicKey:
+        """Vouch for a version's bytes, once they are fetched and verified; gives the key's public half."""
+        key, bundle = signing.sign(version, Path(private_key), password)
+        with tempfile.TemporaryDirectory(prefix="stagewright-sign-") as scratch:
+            self.fetch(version, scratch)
+        self.set_version_tags(version, {keys.signature(key.fingerprint): bundle})
+        return key
+
+    def verify(self, version: ModelVersion, trusted: Sequence[signing.PublicKey]) -> signing.PublicKey:
+        """Which trusted key signed a version, all of whose files are as it signed them; see `registry.signing`.
+
+        Raises SignatureRefused, ArtifactMismatch.
+        """
+        key = signing.verify(version, trusted)
+        with tempfile.TemporaryDirectory(prefix="stagewright-verify-") as scratch:
+            self.fetch(version, scratch)
+        return key
 
     def promote(
         self,

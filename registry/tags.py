@@ -32,6 +32,9 @@ EVIDENCE_RUN = "run"
 EVIDENCE_DIGEST = "dataset_digest"
 EVIDENCE_AT = "at"
 
+# On a version: one signature for each key that signed it.
+SIGNATURE = "stagewright.signature."
+
 # On a registered model: one tag an event.
 EVENT = "stagewright.event."
 # One tag for each process that is deciding on a move, gone when the move is complete.
@@ -87,6 +90,16 @@ def evidence(dataset: str, precision: str, what: str) -> str:
 def comparison(against: int, dataset: str, what: str) -> str:
     """The key of one figure of a comparison: `stagewright.comparison.VERSION.DATASET.agreement`."""
     return f"{COMPARISON}{against}.{dataset}.{what}"
+
+
+def signature(fingerprint: str) -> str:
+    """The key of one signature: `stagewright.signature.` and the SHA-256 of the public key's PEM."""
+    return f"{SIGNATURE}{fingerprint}"
+
+
+def signers(of_version: Mapping[str, str]) -> list[str]:
+    """The fingerprints of the keys that signed, as their tags claim."""
+    return sorted(key.removeprefix(SIGNATURE) for key in of_version if key.startswith(SIGNATURE))
 
 
 def event(key: str) -> str:

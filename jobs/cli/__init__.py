@@ -17,9 +17,10 @@ from .moving import promote, rollback
 from .registering import register
 from .scoring import score
 from .shared import say
+from .signing import sign, verify
 from .trying import demo, doctor
 
-COMMANDS = (register, versions, resolve, history, promote, rollback, score, doctor, demo)
+COMMANDS = (register, versions, resolve, history, promote, rollback, sign, verify, score, doctor, demo)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

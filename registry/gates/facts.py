@@ -1,10 +1,11 @@
-"""Gates on what a version is: its tags, its schema, its pickles."""
+"""Gates on what a version is: its tags, its schema, its pickles, who signed it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from registry import schemas
+from registry import schemas, signing, tags
+from registry.errors import ForeignVersion, SignatureRefused
 from registry.gates.figures import NOBODY_THERE
 from registry.gates.gate import Finding
 from registry.versions import ModelVersion
@@ -51,6 +52,32 @@ class NoPickle:
         if candidate.manifest_digest is None:
             return Finding(False, "not packaged by stagewright")
         return Finding(not candidate.pickled, ", ".join(candidate.pickled) or "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One of these keys signed the version."""
+
+    keys: tuple[signing.PublicKey, ...]
+
+    @property
+    def name(self) -> str:
+        return "signed"
+
+    @property
+    def wanted(self) -> str:
+        return f"signed by {' or '.join(key.shown for key in self.keys)}"
+
+    def look(self, candidate: ModelVersion, current: ModelVersion | None) -> Finding:
+        """Reads the tags; the files are held against what was signed when the version is fetched."""
+        try:
+            return Finding(True, f"by {signing.verify(candidate, self.keys).shown}")
+        except ForeignVersion:
+            return Finding(False, "not packaged by stagewright")
+        except SignatureRefused as refused:
+            tried = any(tags.signature(key.fingerprint) in candidate.tags for key in self.keys)
+            found = "not a signature of this version" if tried else "not signed by these keys"
+            return Finding(False, found, next_step=refused.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from typing import ClassVar
 from registry.errors import UserError
 from registry.evidence import checked_dataset
 from registry.gates.comparing import MCNEMAR_P, Compared
-from registry.gates.facts import NoPickle, SameSchema, Tagged
+from registry.gates.facts import NoPickle, SameSchema, Signed, Tagged
 from registry.gates.figures import Bound, Change, Floor, Fresh, Photos, Precisions
 from registry.gates.gate import LEDGER_CHARS, Gate, Judges
+from registry.signing import PublicKey
 from registry.toml_tables import Table
 from registry.versions import Stage
 
@@ -69,7 +70,19 @@ def _gates(table: Table) -> Iterator[Gate]:
         yield from _of_tags(tags)
     if table.flag("no_pickle"):
         yield NoPickle()
+    yield from _signed(table)
     table.finish()
+
+
+def _signed(table: Table) -> Iterator[Gate]:
+    files = table.words("public_keys")
+    if table.flag("signed"):
+        if not files:
+            raise table.wrong("signed", "needs public_keys, files beside this one such as ['release.pem']")
+        folder = Path(table.file).parent
+        yield Signed(tuple(PublicKey.read(folder / file) for file in files))
+    elif files:
+        raise table.wrong("public_keys", "is of use only with signed = true")
 
 
 def _of_metric(table: Table) -> Iterator[Gate]:
