@@ -15,7 +15,7 @@ from registry import ModelVersion, Outcome, Registry, RunStatus
 from . import report, sinks, sources
 from .errors import ErrorBudgetExceeded, JobFailed
 from .report import ScoreReport
-from .scoring import ScoreOptions, score
+from .scoring import ScoreOptions, check_choices, score
 from .sinks import Sink
 from .sources import Source
 
@@ -42,6 +42,8 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
         content_column=given["content_column"],
         keep=given["keep"] or ScoreOptions().keep,
         precision=given["precision"],
+        transform=given["transform"],
+        decode=given["decode"],
         batch_size=given["batch_size"],
         top_k=given["top_k"],
     )
@@ -52,6 +54,11 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
         options=options,
         max_error_rate=given["max_error_rate"],
     )
+
+
+def check(registry: Registry, job: ScoreJob) -> None:
+    """What a registry can say of a job before Spark starts. Raises registry.RegistryError or InputError."""
+    check_choices(registry.resolve(job.model), job.options)
 
 
 def run(spark: SparkSession, registry: Registry, job: ScoreJob, say: Callable[[str], None]) -> ScoreReport:

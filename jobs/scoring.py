@@ -44,6 +44,8 @@ class ScoreOptions:
     batch_size: int | None = None
     top_k: int | None = None
     decode_threads: int | None = None
+    transform: str | None = None
+    decode: str | None = None
     run_id: str | None = None
 
     @property
@@ -54,6 +56,8 @@ class ScoreOptions:
             "batch_size": self.batch_size,
             "top_k": self.top_k,
             "decode_threads": self.decode_threads,
+            "transform": self.transform,
+            "decode": self.decode,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -75,18 +79,25 @@ def score(
     options = options or ScoreOptions()
     check_columns(images, options.content_column, options.keep, IDENTITY)
     version = model if isinstance(model, ModelVersion) else registry.resolve(model)
-    _check_precision(version, options.precision)
+    check_choices(version, options)
     predict, fields = _udf(images, registry, version, options)
     scored = images.select(*options.keep, predict(F.col(options.content_column)).alias(_SCORED))
     return scored.select(*options.keep, *_columns(version, fields, options.run_id or uuid.uuid4().hex))
 
 
-def _check_precision(version: ModelVersion, precision: str | None) -> None:
-    if precision is not None and version.precisions and precision not in version.precisions:
-        raise InputError(
-            f"{version.pinned_uri} was not registered with precision {precision!r}, only with "
-            f"{', '.join(version.precisions)}. Register it again with --precision {precision}."
-        )
+def check_choices(version: ModelVersion, options: ScoreOptions) -> None:
+    """Raises InputError on a precision, transform or decoding that the version was not registered with."""
+    asked = {
+        "precision": (options.precision, version.precisions),
+        "transform": (options.transform, version.transforms),
+        "decode": (options.decode, version.decodes),
+    }
+    for what, (wanted, offered) in asked.items():
+        if wanted is not None and offered and wanted not in offered:
+            raise InputError(
+                f"{version.pinned_uri} was not registered with {what} {wanted!r}, only with "
+                f"{', '.join(offered)}. Register it again with --{what} {wanted}."
+            )
 
 
 _Udf = tuple[Any, list[str]]

@@ -30,6 +30,8 @@ def version_document(version: ModelVersion) -> dict[str, Any]:
         "kind": version.kind,
         "architecture": version.architecture,
         "precisions": list(version.precisions),
+        "transforms": list(version.transforms),
+        "decodes": list(version.decodes),
         "measured": version.measured,
         "model_digest": version.model_digest,
         "created_at": version.created_at.isoformat(),

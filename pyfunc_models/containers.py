@@ -50,6 +50,9 @@ _BRANDS: Final = {
     b"crx ": "Canon CR3 raw",
 }
 _LONGEST_HEAD: Final = 1024
+# Start of frame, by ITU-T T.81 table B.1; 0xC4, 0xC8 and 0xCC are no frames.
+_PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # StripOffsets, StripByteCounts, TileOffsets, TileByteCounts; and the codes of TIFF's unsigned integers.
 _TIFF_PARTS: Final = (273, 279, 324, 325)
 _TIFF_INTEGERS: Final = {3: "H", 4: "I", 16: "Q"}
@@ -82,6 +85,29 @@ def is_cut_off(name: str, content: bytes) -> bool:
     try:
         return _IS_CUT_OFF[name](content)
     except (IndexError, struct.error, OverflowError):  # it points beyond its end
+        return True
+
+
+def keeps_coefficients(content: bytes) -> bool:
+    """Whether a JPEG's decoder keeps the coefficients of the whole photo, at whatever scale it decodes.
+
+    So it is where a pixel's data is in several scans: progressive, or a scan for each component. True too where the
+    headers do not say. Source: ITU-T T.81, annex B; start_input_pass and use_multi_scan of libjpeg.
+    """
+    at, components = 2, 0
+    try:
+        while True:
+            at = content.index(b"\xff", at) + 1
+            marker = content[at]
+            if marker in _PROGRESSIVE:
+                return True
+            if marker in _FRAMES:
+                components = content[at + 8]
+            elif marker == 0xDA:
+                return content[at + 3] < components
+            if marker not in (0x00, 0x01, 0xFF) and not 0xD0 <= marker <= 0xD9:
+                at += 1 + _number(content, at + 1, ">H")
+    except (ValueError, IndexError, struct.error):
         return True
 
 

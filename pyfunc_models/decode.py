@@ -21,6 +21,7 @@ what torchvision's loader does, but for the two lines marked *:
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -89,6 +90,20 @@ _TURNS: Final[dict[object, Image.Transpose]] = {
 }
 
 
+_ON_ITS_SIDE: Final = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+
+Needed = Callable[[tuple[int, int]], tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What bounds a decoding: `pixels` from above, `needed` from below."""
+
+    orientation: Orientation
+    pixels: int
+    needed: Needed | None
+
+
 class _Refused(Exception):
     """Carries a fault out of the depth of a decoding."""
 
@@ -102,11 +117,16 @@ def decode(
     *,
     orientation: Orientation = "ignore",
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    needed: Needed | None = None,
 ) -> Image.Image | RowFault:
     """Photo's bytes -> loaded image of mode RGB, or what is wrong with them; never an exception or a warning.
 
-    `max_pixels` bounds width x height as the header gives them, before any pixel is decoded. Safe in threads.
+    With `needed`, (width, height) of the photo -> (width, height) that a resize makes of it, a JPEG is decoded at
+    the smallest of 1/1, 1/2, 1/4 and 1/8 that is no smaller than that. `max_pixels` bounds width x height that are
+    decoded, as the header gives them, before any pixel is; of a JPEG whose coefficients are all kept until its end,
+    a progressive one above all, it bounds the photo's at any scale. Safe in threads.
     """
+    limits = _Limits(orientation, max_pixels, needed)
     if content is None:
         return RowFault(Status.MISSING, "no photo: the content is null")
     data = bytes(content)
@@ -118,7 +138,7 @@ def decode(
         return refused.fault
     try:
         with SILENCED:
-            return _decode(name, data, orientation, max_pixels)
+            return _decode(name, data, limits)
     except _Refused as refused:
         return refused.fault
     except (MemoryError, Image.DecompressionBombError) as error:
@@ -144,19 +164,33 @@ def _readable_format(data: bytes) -> str:
     )
 
 
-def _decode(name: str, data: bytes, orientation: Orientation, max_pixels: int) -> Image.Image:
+def _decode(name: str, data: bytes, limits: _Limits) -> Image.Image:
     # Pillow would fill up half a photo with grey if anything in the process has set this.
     if ImageFile.LOAD_TRUNCATED_IMAGES and containers.is_cut_off(name, data):
         raise OSError("truncated")
     if name == "WebP":
-        _check_size(_webp_size(data), max_pixels)  # its decoder takes the memory when it is opened
+        _check_size(_webp_size(data), limits.pixels)  # its decoder takes the memory when it is opened
     image = _PLUGINS[name](io.BytesIO(data))
-    _check_size(image.size, max_pixels)
+    if limits.needed is not None and name == "JPEG":
+        if containers.keeps_coefficients(data):
+            _check_size(image.size, limits.pixels)
+        _reduce(image, limits.orientation, limits.needed)
+    _check_size(image.size, limits.pixels)
     _check_depth(name, image)
     image.load()
     rgb = _to_rgb(image)
-    turn = _turn(image) if orientation == "exif" else None
+    turn = _turn(image) if limits.orientation == "exif" else None
     return rgb if turn is None else rgb.transpose(turn)
+
+
+def _reduce(image: ImageFile.ImageFile, orientation: Orientation, needed: Needed) -> None:
+    """Have a JPEG that was not loaded yet decoded at a smaller scale, where that is large enough."""
+    width, height = image.size
+    if orientation == "exif" and _turn(image) in _ON_ITS_SIDE:
+        height, width = needed((height, width))
+    else:
+        width, height = needed((width, height))
+    image.draft(None, (width, height))
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

@@ -6,6 +6,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,10 +17,11 @@ from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
-from . import device, kinds, model_store, pipeline
+from . import device, fast_resample, kinds, model_store, pipeline
 from .decode import RowFault, Status, decode
 from .engines import Engine, Images, Outputs, Precision, engine_module
-from .preprocess import Preprocess, transform
+from .preprocess import Preprocess, resized_size, transform, transform_fast
+from .reading import EXACT, DecodeChoice, Reading, TransformChoice
 from .spec import ModelSpec
 
 # Where things lie below `artifacts/model` of the MLflow model directory.
@@ -79,6 +81,8 @@ class ImageModel(PythonModel, ABC):
             ParamSpec("batch_size", DataType.long, 0),
             ParamSpec("decode_threads", DataType.long, 0),
             ParamSpec("precision", DataType.string, Precision.F32.value),
+            ParamSpec("transform", DataType.string, TransformChoice.EXACT.value),
+            ParamSpec("decode", DataType.string, DecodeChoice.FULL.value),
         ]
         status = [ColSpec(DataType.string, "status"), ColSpec(DataType.string, "error")]
         return ModelSignature(
@@ -107,8 +111,8 @@ class ImageModel(PythonModel, ABC):
     ) -> pd.DataFrame:
         """DataFrame with a binary column `content` -> one row for each row; see the class.
 
-        Params: `batch_size` and `decode_threads` (0: what suits the device), `precision` (`f32`, or one that
-        the version was registered with), and the kind's own.
+        Params: `batch_size` and `decode_threads` (0: what suits the device); `precision` (`f32`), `transform`
+        (`exact`) and `decode` (`full`), or one that the version was registered with; and the kind's own.
         """
         given = params or {}
         contents: list[bytes | None] = list(model_input["content"])
@@ -120,47 +124,64 @@ class ImageModel(PythonModel, ABC):
         answers = self._answers(scored, len(contents), given)
         return pd.DataFrame({**answers, "status": status, "error": error})
 
-    def read(self, content: bytes | None) -> Images | RowFault:
+    def read(self, content: bytes | None, reading: Reading = EXACT) -> Images | RowFault:
         """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it, or why not."""
-        image = decode(content, orientation=self.preprocess.orientation)
-        if isinstance(image, RowFault):
-            return image
+        image = self.decode(content, reading)
+        return image if isinstance(image, RowFault) else self.prepare(image, reading)
+
+    def decode(self, content: bytes | None, reading: Reading = EXACT) -> Image.Image | RowFault:
+        """Bytes of a photo -> RGB photo, or why not; reduced, it is no smaller than the resize makes it."""
+        reduced = reading.decode is DecodeChoice.REDUCED
+        needed = partial(resized_size, spec=self.preprocess) if reduced else None
+        return decode(content, orientation=self.preprocess.orientation, needed=needed)
+
+    def prepare(self, image: Image.Image, reading: Reading = EXACT) -> Images | RowFault:
+        """RGB photo -> uint8 [H, W, 3] as the graph takes it, or what the scientist's transform raised."""
         if self.own_code.transform is not None:
             try:
                 image = self.own_code.transform(image)
             except Exception as error:  # somebody else's code: whatever it raises is this row's fault
                 return RowFault(Status.UNSUPPORTED, f"the model's own transform raised {error!r}")
+        if reading.transform is TransformChoice.FAST:
+            return transform_fast(image, self.preprocess)
         return transform(image, self.preprocess)
 
     def infer(
         self, contents: Sequence[bytes | None], engine: Engine, here: device.Device, params: dict[str, Any]
     ) -> pipeline.Scored:
-        """The outputs of the rows that can be read, after the scientist's own post-processing."""
+        """The outputs of the rows that can be read, after the scientist's own post-processing.
+
+        Raises EngineUnavailable where `params` ask for a transform that this machine lacks.
+        """
+        reading = Reading.of(params)
+        if reading.transform is TransformChoice.FAST:
+            fast_resample.library()
         settings = pipeline.Settings(
             batch_size=int(params.get("batch_size") or engine.batch_size),
             threads=int(params.get("decode_threads") or here.threads),
             size=self.preprocess.output_size,
         )
-        scored = pipeline.score(contents, self.read, engine, settings)
-        if scored.outputs is None or self.own_code.postprocess is None:
-            return scored
-        return replace(
-            scored, outputs=np.asarray(self.own_code.postprocess(scored.outputs), dtype=np.float32)
-        )
+        scored = pipeline.score(contents, partial(self.read, reading=reading), engine, settings)
+        return scored if scored.outputs is None else replace(scored, outputs=self.finish(scored.outputs))
+
+    def finish(self, outputs: Outputs) -> Outputs:
+        """The graph's outputs after the scientist's own post-processing, if there is one."""
+        if self.own_code.postprocess is None:
+            return outputs
+        return np.asarray(self.own_code.postprocess(outputs), dtype=np.float32)
 
     def _score(self, contents: list[bytes | None], params: dict[str, Any]) -> pipeline.Scored:
         here = device.current()
-        engine = model_store.engine(self.spec.model_digest, self._graphs, here, self._precision(params))
+        offered = {
+            "precision": self.spec.precisions,
+            "transform": self.spec.transforms,
+            "decode": self.spec.decodes,
+        }
+        for what, choices in offered.items():
+            _check_offered(what, str(params.get(what) or choices[0]), choices)
+        precision = Precision(params.get("precision") or Precision.F32)
+        engine = model_store.engine(self.spec.model_digest, self._graphs, here, precision)
         return self.infer(contents, engine, here, params)
-
-    def _precision(self, params: dict[str, Any]) -> Precision:
-        wanted = str(params.get("precision") or Precision.F32)
-        if wanted not in self.spec.precisions:
-            raise ValueError(
-                f"This version was not registered with precision {wanted!r}, only with "
-                f"{list(self.spec.precisions)}. Register it again with `--precision {wanted}`."
-            )
-        return Precision(wanted)
 
     def _answers(self, scored: pipeline.Scored, rows: int, params: dict[str, Any]) -> dict[str, Column]:
         if scored.outputs is None:
@@ -171,6 +192,14 @@ class ImageModel(PythonModel, ABC):
         return {
             name: _scatter(answers[name], scored.rows, rows, blank) for name, blank in self.blank().items()
         }
+
+
+def _check_offered(what: str, wanted: str, choices: tuple[str, ...]) -> None:
+    if wanted not in choices:
+        raise ValueError(
+            f"This version was not registered with {what} {wanted!r}, only with {list(choices)}. "
+            f"Register it again with `--{what} {wanted}`."
+        )
 
 
 def _scatter(values: Column, at: list[int], rows: int, blank: Any) -> Column:

@@ -13,6 +13,7 @@ from .device import Device
 from .engines import Engine, EngineUnavailable, Images, Outputs, Precision, open_engine
 from .errors import PackagingError, PrecisionRefused
 from .image_model import ImageModel
+from .reading import DecodeChoice, TransformChoice
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 # Of 20 photos one alone is 5 points of agreement. It is the least, not enough: NNCF's default calibrated on 20 lost
@@ -20,11 +21,16 @@ PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".
 MIN_PHOTOS = 20
 # NNCF's own default; more of them change the ranges no further.
 MAX_CALIBRATION = 300
-# Files read at once: the wrapper too gets its rows in Arrow batches.
-CHUNK = 256
+# Files read at once: large photos must not add up.
+CHUNK = 32
 # A precision that changes more than one label of 20 is another model. EfficientNet-lite0, whose accuracy on 200
 # photos neither bf16 nor int8 changes by more than half a point, keeps 95 to 99 % of its labels on 100 or 200.
 DEFAULT_MIN_AGREEMENT = 0.95
+# What a choice is held against, where that is not f32.
+_REFERENCES = {
+    TransformChoice.FAST.value: TransformChoice.EXACT.value,
+    DecodeChoice.REDUCED.value: DecodeChoice.FULL.value,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def calibration_images(model: ImageModel, photos: Sequence[Path]) -> list[Images
     """
     read = [model.read(photo.read_bytes()) for photo in photos]
     images = [image for image in read if not isinstance(image, RowFault)]
-    _enough(len(images), [image for image in read if isinstance(image, RowFault)])
+    enough(len(images), [image for image in read if isinstance(image, RowFault)])
     return images
 
 
@@ -96,28 +102,28 @@ def measure(
     fewer than 20 photos can be read.
     """
     here = Device("cpu", threads=device.threads())
-    engines = {precision: _open(graphs, here, Precision(precision)) for precision in precisions}
+    engines = {precision: open_measured(graphs, here, Precision(precision)) for precision in precisions}
     parts: dict[str, list[Outputs]] = {precision: [] for precision in precisions}
     faults: list[RowFault] = []
-    for contents in _chunks(photos):
+    for contents in chunks(photos):
         for precision, engine in engines.items():
             scored = model.infer(contents, engine, here, {})
             if scored.outputs is not None:
                 parts[precision].append(scored.outputs)
         faults += scored.faults.values()
     read = len(photos) - len(faults)
-    _enough(read, faults)
+    enough(read, faults)
     outputs = {precision: np.concatenate(found) for precision, found in parts.items()}
     reference = outputs.pop(Precision.F32)
     return {
-        precision: {"photos": read, **_rounded(model.agreement(reference, found))}
+        precision: {"photos": read, **rounded(model.agreement(reference, found))}
         for precision, found in outputs.items()
     }
 
 
 def hold_to(measured: dict[str, dict[str, float]], min_agreement: float) -> None:
-    """Raises PrecisionRefused, with the figures, on the first precision that agrees less with f32."""
-    for precision, figures in measured.items():
+    """Raises PrecisionRefused, with the figures, on the first choice that agrees less with its reference."""
+    for choice, figures in measured.items():
         # Not a number agrees with nothing.
         if not figures["agreement"] >= min_agreement:
             shown = ", ".join(
@@ -126,13 +132,14 @@ def hold_to(measured: dict[str, dict[str, float]], min_agreement: float) -> None
                 if name not in ("agreement", "photos")
             )
             raise PrecisionRefused(
-                f"{precision} agrees with f32 to {figures['agreement']:.3f} on {figures['photos']:g} photos, less "
-                f"than the floor of {min_agreement:g} ({shown}). Leave {precision} out, or lower the floor with "
-                f"--min-agreement; for int8 more calibration photos may help."
+                f"{choice} agrees with {_REFERENCES.get(choice, Precision.F32)} to {figures['agreement']:.3f} on "
+                f"{figures['photos']:g} photos, less than the floor of {min_agreement:g} ({shown}). Leave {choice} "
+                f"out, or lower the floor with --min-agreement; for int8 more calibration photos may help."
             )
 
 
-def _open(graphs: Path, here: Device, precision: Precision) -> Engine:
+def open_measured(graphs: Path, here: Device, precision: Precision) -> Engine:
+    """The engine to measure with. Raises PackagingError where this machine lacks what the precision takes."""
     try:
         return open_engine(graphs, here, precision)
     except EngineUnavailable as error:
@@ -141,12 +148,14 @@ def _open(graphs: Path, here: Device, precision: Precision) -> Engine:
         ) from error
 
 
-def _chunks(photos: Sequence[Path]) -> Iterator[list[bytes]]:
+def chunks(photos: Sequence[Path]) -> Iterator[list[bytes]]:
+    """The photos' bytes, CHUNK at a time."""
     for start in range(0, len(photos), CHUNK):
         yield [photo.read_bytes() for photo in photos[start : start + CHUNK]]
 
 
-def _enough(read: int, faults: Sequence[RowFault]) -> None:
+def enough(read: int, faults: Sequence[RowFault]) -> None:
+    """Raises PackagingError, with the first of the faults, where fewer than 20 photos were read."""
     if read < MIN_PHOTOS:
         why = (
             f"; of the {len(faults)} others the first is {faults[0].status}: {faults[0].error}"
@@ -158,5 +167,6 @@ def _enough(read: int, faults: Sequence[RowFault]) -> None:
         )
 
 
-def _rounded(figures: dict[str, float]) -> dict[str, float]:
+def rounded(figures: dict[str, float]) -> dict[str, float]:
+    """To six digits after the point, as tags keep them."""
     return {name: round(float(value), 6) for name, value in figures.items()}

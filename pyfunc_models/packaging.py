@@ -6,8 +6,8 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -16,15 +16,19 @@ import cloudpickle
 import mlflow.pyfunc
 import torch
 
-from . import manifest
+from . import fast_resample, manifest
 from .engines import Precision, openvino_engine, torch_engine
 from .errors import PackagingError, PrecisionRefused
 from .export import ExportError, export
 from .image_model import CALLABLES, LABELS, PREPROCESS, ImageModel, OwnCode, kind_names, model_class
 from .measuring import DEFAULT_MIN_AGREEMENT, GoldenPhotos, calibration_images, hold_to, measure
+from .measuring_reading import measure_readings
+from .offering import Offering
 from .preprocess import Preprocess
 from .quantize import quantize
+from .reading import DecodeChoice, TransformChoice
 from .spec import ModelSpec
+from .wrapper import copy_wrapper, importable
 
 __all__ = [
     "ExportError",
@@ -38,10 +42,6 @@ __all__ = [
 ]
 
 WRAPPER = Path(__file__).parent
-# The driver's side of this folder stays behind: what does not travel does not change the code's digest either.
-STAYS_BEHIND = frozenset(
-    {"packaging.py", "export.py", "entrypoint.py", "recipes.py", "errors.py", "measuring.py", "quantize.py"}
-)
 # What an OpenVINO worker imports. A GPU worker needs torch besides; see GPU_REQUIREMENTS.
 REQUIRED = ("mlflow", "openvino", "pillow", "numpy", "pandas", "pyarrow")
 GPU_REQUIREMENTS = "requirements-gpu.txt"
@@ -52,9 +52,9 @@ class PackageOptions:
     """What most models leave as it is.
 
     `kind`: see `kind_names()`. `architecture`: how the scientist calls it, for the version's tags.
-    `precisions`: the arithmetics that jobs may choose from; f32 is always there. `golden`: a folder of photos on
-    which every other one is measured, and int8 calibrated; less agreement with f32 than `min_agreement` is
-    refused. `own_code`: callables that travel by cloudpickle.
+    `precisions`, `transforms`, `decodes`: what jobs may choose from; f32, exact and full are always there. `golden`:
+    a folder of photos on which every other one is measured, and int8 calibrated; less agreement with these three than
+    `min_agreement` is refused. `own_code`: callables that travel by cloudpickle.
     """
 
     kind: str = "classifier"
@@ -62,6 +62,8 @@ class PackageOptions:
     precisions: tuple[str, ...] = (Precision.F32.value,)
     golden: Path | str | None = None
     min_agreement: float = DEFAULT_MIN_AGREEMENT
+    transforms: tuple[str, ...] = (TransformChoice.EXACT.value,)
+    decodes: tuple[str, ...] = (DecodeChoice.FULL.value,)
     own_code: OwnCode = field(default_factory=OwnCode)
 
 
@@ -84,8 +86,8 @@ def package(
     into = Path(into)
     if into.exists():
         raise PackagingError(f"{str(into)!r} exists already; name a folder that does not.")
-    precisions = _precisions(options.precisions)
-    golden = _golden(options, precisions)
+    offering = Offering.of(options.precisions, options.transforms, options.decodes)
+    golden = _golden(options, offering)
     with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
         model = Path(scratch) / "model"
         model.mkdir()
@@ -93,14 +95,17 @@ def package(
         labels_count = _write_labels(labels, width, options.kind, model)
         (model / PREPROCESS).write_text(preprocess.to_json())
         pickled = _write_callables(options.own_code, model)
-        measured = _measure(model, preprocess, options, golden) if golden else {}
-        code = _copy_wrapper(Path(scratch))
+        measured = {}
+        if golden:
+            measured = _measured(model, _reader(preprocess, options), offering, golden)
+            hold_to(measured, options.min_agreement)
+        code = copy_wrapper(WRAPPER, Path(scratch))
         digests = _digests(model, code.name.rpartition("_")[2], preprocess, golden)
         spec = ModelSpec(
-            model_digest=_model_digest(digests, options.kind, precisions, model),
+            model_digest=_model_digest(digests, options.kind, offering, model),
             kind=options.kind,
             architecture=options.architecture or _qualified_name(module),
-            precisions=precisions,
+            **asdict(offering),
             labels_count=labels_count,
             digests=digests,
             versions=_versions(),
@@ -108,7 +113,7 @@ def package(
             measured=measured,
         )
         target = Path(scratch) / "packaged"
-        _save(target, model, code, options.kind)
+        _save(target, model, code, (options.kind, offering))
         spec.write(target)
         manifest.write(target)
         into.parent.mkdir(parents=True, exist_ok=True)
@@ -116,38 +121,33 @@ def package(
     return into
 
 
-def _precisions(wanted: Iterable[str]) -> tuple[str, ...]:
-    known = [precision.value for precision in Precision]
-    for precision in wanted:
-        if precision not in known:
-            raise PackagingError(f"There is no precision {precision!r}; there are {known}.")
-    # f32 is what the others are measured against, so every version has it.
-    return tuple(precision for precision in known if precision in {Precision.F32, *wanted})
-
-
-def _golden(options: PackageOptions, precisions: tuple[str, ...]) -> GoldenPhotos | None:
-    others = [precision for precision in precisions if precision != Precision.F32]
-    if not others:
+def _golden(options: PackageOptions, offering: Offering) -> GoldenPhotos | None:
+    if not offering.to_measure:
         return None
     if options.golden is None:
         raise PackagingError(
-            f"Jobs may choose {' or '.join(others)} only after it was measured against f32. Hand over a folder of "
+            f"Jobs may choose {' or '.join(offering.to_measure)} only after it was measured. Hand over a folder of "
             "photos like those that the model will see: --golden DIR, or PackageOptions(golden=…)."
         )
-    return GoldenPhotos.find(Path(options.golden), calibrate=Precision.INT8 in precisions)
+    return GoldenPhotos.find(Path(options.golden), calibrate=Precision.INT8 in offering.precisions)
 
 
-def _measure(
-    graphs: Path, preprocess: Preprocess, options: PackageOptions, golden: GoldenPhotos
-) -> dict[str, dict[str, float]]:
-    """Make the int8 graph where photos for it are there, measure every precision, refuse those below the floor."""
+def _reader(preprocess: Preprocess, options: PackageOptions) -> ImageModel:
+    """The wrapper as the workers will have it, for its reading and its figures."""
     model: ImageModel = model_class(options.kind)()
     model.preprocess, model.own_code = preprocess, options.own_code
+    return model
+
+
+def _measured(
+    graphs: Path, model: ImageModel, offering: Offering, golden: GoldenPhotos
+) -> dict[str, dict[str, float]]:
+    """Make the int8 graph where photos for it are there, and measure everything that is no reference."""
     if golden.calibration:
         quantize(graphs, calibration_images(model, golden.calibration))
-    measured = measure(model, graphs, _precisions(options.precisions), golden.measured)
-    hold_to(measured, options.min_agreement)
-    return measured
+    others = offering.precisions[1:]
+    by_precision = measure(model, graphs, offering.precisions, golden.measured) if others else {}
+    return by_precision | measure_readings(model, graphs, offering.readings, golden.measured)
 
 
 def _write_labels(labels: Sequence[str] | None, width: int, kind: str, model: Path) -> int | None:
@@ -195,21 +195,6 @@ def _module_of(code: object) -> ModuleType | None:
     return None if installed else module
 
 
-def _copy_wrapper(scratch: Path) -> Path:
-    """This folder under the name `pyfunc_models_<digest of its content>`."""
-    sources = sorted(
-        path.relative_to(WRAPPER) for path in WRAPPER.rglob("*.py") if path.name not in STAYS_BEHIND
-    )
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(f"{source.as_posix()}\0{manifest.sha256(WRAPPER / source)}\n".encode())
-    target = scratch / f"pyfunc_models_{digest.hexdigest()[:16]}"
-    for source in sources:
-        (target / source).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(WRAPPER / source, target / source)
-    return target
-
-
 def _digests(model: Path, code: str, preprocess: Preprocess, golden: GoldenPhotos | None) -> dict[str, str]:
     digests = {
         "weights": manifest.sha256((model / openvino_engine.GRAPH).with_suffix(".bin")),
@@ -224,9 +209,9 @@ def _digests(model: Path, code: str, preprocess: Preprocess, golden: GoldenPhoto
     return digests | (golden.digests() if golden else {})
 
 
-def _model_digest(digests: dict[str, str], kind: str, precisions: tuple[str, ...], model: Path) -> str:
+def _model_digest(digests: dict[str, str], kind: str, offering: Offering, model: Path) -> str:
     """Of all that decides a prediction, and of nothing else: no time, no path, no library's version."""
-    parts = {**digests, "kind": kind, "precisions": precisions}
+    parts = {**digests, "kind": kind, **asdict(offering)}
     # The photos that a precision was measured on decide whether it is there, but no prediction.
     parts.pop("golden", None)
     for name in (LABELS, CALLABLES):
@@ -235,7 +220,8 @@ def _model_digest(digests: dict[str, str], kind: str, precisions: tuple[str, ...
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _save(target: Path, model: Path, code: Path, kind: str) -> None:
+def _save(target: Path, model: Path, code: Path, what: tuple[str, Offering]) -> None:
+    kind, offering = what
     script = target.parent / "entrypoint.py"
     text = (WRAPPER / "entrypoint.py").read_text()
     script.write_text(
@@ -243,29 +229,21 @@ def _save(target: Path, model: Path, code: Path, kind: str) -> None:
             "a classifier", f"kind {kind}"
         )
     )
-    # MLflow runs the script once while it saves.
-    loaded_before = code.name in sys.modules
-    sys.path.insert(0, str(code.parent))
-    try:
+    with importable(code):  # MLflow runs the script once while it saves
         mlflow.pyfunc.save_model(
             path=target,
             python_model=str(script),
             code_paths=[str(code)],
             artifacts={"model": str(model)},
             signature=model_class(kind).signature(),
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
+            pip_requirements=[f"{name}=={version(name)}" for name in _required(offering)],
         )
-    finally:
-        sys.path.remove(str(code.parent))
-        if not loaded_before:
-            _forget(code.name)
     (target / GPU_REQUIREMENTS).write_text(f"-r requirements.txt\ntorch=={version('torch')}\n")
 
 
-def _forget(package_name: str) -> None:
-    """Its folder is about to go: whoever loads the model in this process must import it from the model."""
-    for name in [name for name in sys.modules if name == package_name or name.startswith(f"{package_name}.")]:
-        del sys.modules[name]
+def _required(offering: Offering) -> tuple[str, ...]:
+    fast = (fast_resample.REQUIREMENT,) if TransformChoice.FAST in offering.transforms else ()
+    return REQUIRED + fast
 
 
 def _versions() -> dict[str, str]:

@@ -132,13 +132,18 @@ def transform(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
     where the resized photo would have more than `resample.MAX_RESIZED_PIXELS`.
     Raises ValueError on another mode than RGB.
     """
-    if image.mode != "RGB":
-        raise ValueError(
-            f"transform got an image of mode {image.mode!r}; it takes RGB, which decode() returns."
-        )
-    width, height = resized_size(image.size, spec)
-    box = _crop_box((width, height), spec.crop or (height, width))
-    return np.asarray(resize_and_crop(image, (width, height), box, _RESAMPLING[spec.interpolation]))
+    return np.asarray(resize_and_crop(image, *_geometry(image, spec), _RESAMPLING[spec.interpolation]))
+
+
+def transform_fast(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
+    """The same size and part of the photo as `transform`, several times as fast; pixels may be a little off.
+
+    Raises ValueError on another mode than RGB, EngineUnavailable where the library is not installed.
+    """
+    from . import fast_resample
+
+    resampling = _RESAMPLING[spec.interpolation]
+    return np.asarray(fast_resample.resize_and_crop(image, *_geometry(image, spec), resampling))
 
 
 def normalize(images: npt.NDArray[np.uint8], spec: Preprocess) -> npt.NDArray[np.float32]:
@@ -173,6 +178,16 @@ def resized_size(size: Pair, spec: Preprocess) -> Pair:
     if spec.max_size is not None and new_long > spec.max_size:
         new_short, new_long = max(1, int(spec.max_size * new_short / new_long)), spec.max_size
     return (new_short, new_long) if size[0] <= size[1] else (new_long, new_short)
+
+
+def _geometry(image: Image.Image, spec: Preprocess) -> tuple[Pair, Box]:
+    """(width, height) to resize the photo to, and the box to crop from that. Raises ValueError unless it is RGB."""
+    if image.mode != "RGB":
+        raise ValueError(
+            f"transform got an image of mode {image.mode!r}; it takes RGB, which decode() returns."
+        )
+    width, height = resized_size(image.size, spec)
+    return (width, height), _crop_box((width, height), spec.crop or (height, width))
 
 
 def _crop_box(size: Pair, crop: Pair) -> Box:

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from .reading import DecodeChoice, TransformChoice
+
 SPEC = "stagewright.json"
 FORMAT = 1
 
@@ -14,7 +16,8 @@ class ModelSpec:
 
     `model_digest` identifies everything that decides a prediction: graph, weights, labels, preprocessing and
     the wrapper's code. `pickled` names the scientist's own callables, which travel by cloudpickle.
-    `measured` holds, for each precision but f32, its agreement with f32.
+    Jobs may choose among `precisions`, `transforms` and `decodes`, of which the first is the reference; `measured`
+    holds the figures of each other one.
     """
 
     model_digest: str
@@ -25,6 +28,8 @@ class ModelSpec:
     digests: dict[str, str]
     versions: dict[str, str]
     pickled: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = (TransformChoice.EXACT.value,)
+    decodes: tuple[str, ...] = (DecodeChoice.FULL.value,)
     measured: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def write(self, root: Path) -> None:
@@ -39,6 +44,5 @@ class ModelSpec:
         document = json.loads((root / SPEC).read_text())
         if document.pop("format", None) != FORMAT:
             raise ValueError(f"{SPEC} in {str(root)!r} is not of format {FORMAT}; use a newer stagewright.")
-        document["precisions"] = tuple(document["precisions"])
-        document["pickled"] = tuple(document["pickled"])
-        return cls(**document)
+        lists = ("precisions", "pickled", "transforms", "decodes")
+        return cls(**document | {name: tuple(document[name]) for name in lists if name in document})

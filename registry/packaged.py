@@ -29,6 +29,8 @@ class PackagedModel:
     architecture: str
     kind: str
     precisions: tuple[str, ...]
+    transforms: tuple[str, ...]
+    decodes: tuple[str, ...]
     pickled: tuple[str, ...]
     labels_count: int | None
     digests: Mapping[str, str]
@@ -62,6 +64,8 @@ class PackagedModel:
                 architecture=said["architecture"],
                 kind=said["kind"],
                 precisions=tuple(said["precisions"]),
+                transforms=tuple(said.get("transforms") or ()),
+                decodes=tuple(said.get("decodes") or ()),
                 pickled=tuple(said["pickled"]),
                 labels_count=said["labels_count"],
                 digests=said["digests"],
@@ -81,6 +85,8 @@ class PackagedModel:
             tags.KIND: self.kind,
             tags.ARCHITECTURE: self.architecture,
             tags.PRECISIONS: tags.join(self.precisions),
+            tags.TRANSFORMS: tags.join(self.transforms),
+            tags.DECODES: tags.join(self.decodes),
             tags.PICKLED: tags.join(self.pickled),
         }
         if self.labels_count is not None:
@@ -89,8 +95,8 @@ class PackagedModel:
             said[tags.SCHEMA] = self.schema
         said |= {tags.digest_of(part): digest for part, digest in self.digests.items()}
         said |= {tags.version_of(library): version for library, version in self.versions.items()}
-        for precision, figures in self.measured.items():
-            said |= {tags.measured(precision, metric): str(value) for metric, value in figures.items()}
+        for choice, figures in self.measured.items():
+            said |= {tags.measured(choice, metric): str(value) for metric, value in figures.items()}
         return said
 
 

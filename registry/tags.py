@@ -16,6 +16,8 @@ PACKAGE_FORMAT = "stagewright.format"
 KIND = "stagewright.kind"
 ARCHITECTURE = "stagewright.architecture"
 PRECISIONS = "stagewright.precisions"
+TRANSFORMS = "stagewright.transforms"
+DECODES = "stagewright.decodes"
 LABELS_COUNT = "stagewright.labels_count"
 PICKLED = "stagewright.pickled"
 SCHEMA = "stagewright.schema"
@@ -67,13 +69,13 @@ def version_of(library: str) -> str:
     return f"stagewright.version.{library}"
 
 
-def measured(precision: str, metric: str) -> str:
-    """The key of one figure measured for one precision at packaging."""
-    return f"{MEASURED}{precision}.{metric}"
+def measured(choice: str, metric: str) -> str:
+    """The key of one figure measured at packaging for one precision, transform or decoding."""
+    return f"{MEASURED}{choice}.{metric}"
 
 
 def all_measured(of_version: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """Precision -> metric -> value, from the keys that `measured` spells."""
+    """Precision, transform or decoding -> metric -> value, from the keys that `measured` spells."""
     found: dict[str, dict[str, float]] = {}
     for key, value in sorted(of_version.items()):
         precision, dot, metric = key.removeprefix(MEASURED).partition(".")

@@ -84,8 +84,18 @@ class ModelVersion:
         return tags.split(self.tags.get(tags.PRECISIONS, ""))
 
     @property
+    def transforms(self) -> tuple[str, ...]:
+        """How jobs may have photos resized: `exact`, `fast`; none where the version is older than the choice."""
+        return tags.split(self.tags.get(tags.TRANSFORMS, ""))
+
+    @property
+    def decodes(self) -> tuple[str, ...]:
+        """How much of a JPEG jobs may have decoded: `full`, `reduced`; none as for `transforms`."""
+        return tags.split(self.tags.get(tags.DECODES, ""))
+
+    @property
     def measured(self) -> dict[str, dict[str, float]]:
-        """Precision -> figure -> value, as measured against f32 when the version was packaged."""
+        """Precision, transform or decoding -> figure -> value, as measured against f32, exact and full."""
         return tags.all_measured(self.tags)
 
     @property

@@ -54,15 +54,29 @@ from .shared import AS_JSON, NAME, answer, pairs, say
     help="Arithmetic that jobs may choose; repeat for more. f32 is always there, the others are measured.",
 )
 @click.option(
+    "--transform",
+    "transforms",
+    multiple=True,
+    metavar="exact|fast",
+    help="How jobs may have photos resized. exact is always there, fast is measured.",
+)
+@click.option(
+    "--decode",
+    "decodes",
+    multiple=True,
+    metavar="full|reduced",
+    help="How much of a JPEG jobs may have decoded. full is always there, reduced is measured.",
+)
+@click.option(
     "--golden",
     metavar="DIR",
-    help="Photos on which precisions are measured against f32; half of them calibrate int8.",
+    help="Photos on which precisions, fast and reduced are measured; half of them calibrate int8.",
 )
 @click.option(
     "--min-agreement",
     metavar="0..1",
     type=click.FloatRange(0, 1),
-    help="Refuse a precision that agrees less with f32 (default: 0.95; 0 takes any).",
+    help="Refuse what agrees less with f32, exact or full (default: 0.95; 0 takes any).",
 )
 @click.option(
     "--tag",

@@ -38,6 +38,12 @@ from .shared import AS_JSON, answer, pairs, say
     "--precision", metavar="f32|bf16|int8", help="One that the version was registered with (default: f32)."
 )
 @click.option(
+    "--transform", metavar="exact|fast", help="One that the version was registered with (default: exact)."
+)
+@click.option(
+    "--decode", metavar="full|reduced", help="One that the version was registered with (default: full)."
+)
+@click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
@@ -71,7 +77,7 @@ def score(uri: str, master: str | None, conf: tuple[str, ...], as_json: bool, **
     job = batch.from_options(uri, given)
     settings = pairs(conf, "--conf")
     registry = Registry()
-    registry.resolve(uri)  # a wrong name is told at once, not after Spark's start
+    batch.check(registry, job)  # a wrong name is told at once, not after Spark's start
     try:
         done = batch.run(session.open_session(master, settings), registry, job, say)
     except ErrorBudgetExceeded as error:
