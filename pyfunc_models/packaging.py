@@ -28,6 +28,7 @@ from .preprocess import Preprocess
 from .quantize import quantize
 from .reading import DecodeChoice, TransformChoice
 from .spec import ModelSpec
+from .wrapper import copy_wrapper, importable
 
 __all__ = [
     "ExportError",
@@ -41,20 +42,6 @@ __all__ = [
 ]
 
 WRAPPER = Path(__file__).parent
-# The driver's side of this folder stays behind: what does not travel does not change the code's digest either.
-STAYS_BEHIND = frozenset(
-    {
-        "packaging.py",
-        "export.py",
-        "entrypoint.py",
-        "recipes.py",
-        "errors.py",
-        "measuring.py",
-        "measuring_reading.py",
-        "offering.py",
-        "quantize.py",
-    }
-)
 # What an OpenVINO worker imports. A GPU worker needs torch besides; see GPU_REQUIREMENTS.
 REQUIRED = ("mlflow", "openvino", "pillow", "numpy", "pandas", "pyarrow")
 GPU_REQUIREMENTS = "requirements-gpu.txt"
@@ -112,7 +99,7 @@ def package(
         if golden:
             measured = _measured(model, _reader(preprocess, options), offering, golden)
             hold_to(measured, options.min_agreement)
-        code = _copy_wrapper(Path(scratch))
+        code = copy_wrapper(WRAPPER, Path(scratch))
         digests = _digests(model, code.name.rpartition("_")[2], preprocess, golden)
         spec = ModelSpec(
             model_digest=_model_digest(digests, options.kind, offering, model),
@@ -208,21 +195,6 @@ def _module_of(code: object) -> ModuleType | None:
     return None if installed else module
 
 
-def _copy_wrapper(scratch: Path) -> Path:
-    """This folder under the name `pyfunc_models_<digest of its content>`."""
-    sources = sorted(
-        path.relative_to(WRAPPER) for path in WRAPPER.rglob("*.py") if path.name not in STAYS_BEHIND
-    )
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(f"{source.as_posix()}\0{manifest.sha256(WRAPPER / source)}\n".encode())
-    target = scratch / f"pyfunc_models_{digest.hexdigest()[:16]}"
-    for source in sources:
-        (target / source).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(WRAPPER / source, target / source)
-    return target
-
-
 def _digests(model: Path, code: str, preprocess: Preprocess, golden: GoldenPhotos | None) -> dict[str, str]:
     digests = {
         "weights": manifest.sha256((model / openvino_engine.GRAPH).with_suffix(".bin")),
@@ -257,10 +229,7 @@ def _save(target: Path, model: Path, code: Path, what: tuple[str, Offering]) -> 
             "a classifier", f"kind {kind}"
         )
     )
-    # MLflow runs the script once while it saves.
-    loaded_before = code.name in sys.modules
-    sys.path.insert(0, str(code.parent))
-    try:
+    with importable(code):  # MLflow runs the script once while it saves
         mlflow.pyfunc.save_model(
             path=target,
             python_model=str(script),
@@ -269,22 +238,12 @@ def _save(target: Path, model: Path, code: Path, what: tuple[str, Offering]) -> 
             signature=model_class(kind).signature(),
             pip_requirements=[f"{name}=={version(name)}" for name in _required(offering)],
         )
-    finally:
-        sys.path.remove(str(code.parent))
-        if not loaded_before:
-            _forget(code.name)
     (target / GPU_REQUIREMENTS).write_text(f"-r requirements.txt\ntorch=={version('torch')}\n")
 
 
 def _required(offering: Offering) -> tuple[str, ...]:
     fast = (fast_resample.REQUIREMENT,) if TransformChoice.FAST in offering.transforms else ()
     return REQUIRED + fast
-
-
-def _forget(package_name: str) -> None:
-    """Its folder is about to go: whoever loads the model in this process must import it from the model."""
-    for name in [name for name in sys.modules if name == package_name or name.startswith(f"{package_name}.")]:
-        del sys.modules[name]
 
 
 def _versions() -> dict[str, str]:
