@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-gpu bench bench-scale bench-smoke check format clean jdk
+.PHONY: help demo test test-gpu soak-registry bench bench-scale bench-smoke check format clean jdk
 
 VENV ?= .venv
 ARGS ?=
@@ -13,7 +13,7 @@ SMOKE := --models colours --contenders article stagewright-f32 inprocess-f32 \
   --photos 200 --different 20 --even --repeats 1 --output build/bench
 
 help:  ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos with it
 	$(VENV)/bin/stagewright demo $(ARGS)
@@ -23,6 +23,9 @@ test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-
 
 test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)
+
+soak-registry: $(INSTALLED)  ## Let four promoters race for 1,000 rounds, on SQLite and on PostgreSQL
+	$(VENV)/bin/python -m tests.registry.soak $(ARGS)
 
 bench: jdk $(BENCH_INSTALLED)  ## Measure speed beside what users pick instead: make bench ARGS='--models resnet18'
 	$(VENV)/bin/python -m benchmarks $(ARGS)

@@ -56,7 +56,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; a finding never raises."""
     looks: tuple[Callable[[], Finding], ...] = (_python, _java, _packages, _processor, _gpu, _registry)
-    return [look() for look in looks]
+    return [*(look() for look in looks), *_stages()]
 
 
 def _python() -> Finding:
@@ -129,3 +129,16 @@ def _registry() -> Finding:
     except RegistryError as error:
         return Finding("registry", False, f"{registry.address}: {error.message}", error.hint)
     return Finding("registry", True, f"{registry.address} answers; models: {', '.join(names) or 'none'}")
+
+
+def _stages() -> list[Finding]:
+    """Whether each stage of each model has one version, and its alias points to it."""
+    registry = Registry()
+    try:
+        names = registry.names()
+        faults = [fault for name in names for fault in registry.faults(name)]
+    except RegistryError:
+        return []  # said already
+    if not faults:
+        return [Finding("stages", True, f"one version each, where the alias points, in {len(names)} models")]
+    return [Finding("stages", False, *fault) for fault in faults]

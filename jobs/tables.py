@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
-from registry import Event, ModelVersion, Promotion, Verdict
+from registry import Event, EventKind, ModelVersion, Promotion, Tenure, Verdict
 
 DIGEST_SHOWN = 12
+_WORDS = {EventKind.ROLLED_BACK: "rolled back", EventKind.SEEN: "seen from outside"}
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -95,16 +97,50 @@ def events(found: Sequence[Event]) -> list[str]:
             (
                 f"{event.at:%Y-%m-%d %H:%M:%S}",
                 event.who,
-                event.kind.value.replace("_", " "),
+                _WORDS.get(event.kind, event.kind.value),
                 str(event.version),
                 event.from_stage.value,
                 event.to_stage.value,
                 str(event.previous or "-"),
-                event.because or "-",
+                event.because or _explained(event) or "-",
             )
             for event in found
         ),
     )
+
+
+def _explained(event: Event) -> str:
+    """What an event says besides, where nobody gave a reason."""
+    said = event.more
+    if "alias" in said:
+        return f"alias {said['alias']} points to {said['points_to'] or 'nothing'} now"
+    if "deleted" in said:
+        return "deleted"
+    failed = [gate["gate"] for gate in said.get("gates", []) if not gate["passed"]]
+    return f"gates: {', '.join(failed)}" if failed else ""
+
+
+def standing_document(moment: datetime, found: Sequence[Tenure]) -> dict[str, Any]:
+    """Which version stood in each stage at a moment, and the event that put it there."""
+    stages = {
+        tenure.stage.value: {
+            "version": tenure.version,
+            "event": event_document(tenure.since) if tenure.since else None,
+        }
+        for tenure in found
+    }
+    return {"at": moment.isoformat(), "stages": stages}
+
+
+def standing(moment: datetime, found: Sequence[Tenure]) -> list[str]:
+    """One line a stage."""
+    rows = []
+    for tenure in found:
+        event = tenure.since
+        by = (f"{event.at:%Y-%m-%d %H:%M:%S}", event.who, event.because or "-") if event else ("-", "-", "-")
+        rows.append((tenure.stage.value, str(tenure.version or "-"), *by))
+    title = f"At {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC:"
+    return [title, *aligned(("STAGE", "VERSION", "SINCE (UTC)", "BY", "BECAUSE"), rows)]
 
 
 def verdicts(found: Sequence[Verdict]) -> list[str]:

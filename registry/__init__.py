@@ -24,6 +24,7 @@ from registry.errors import (
     RunNotFound,
     SignatureRefused,
     StageEmpty,
+    StagesRefused,
     UserError,
     VersionNotFound,
     VersionNotReady,
@@ -36,6 +37,7 @@ from registry.promotion import Promotion
 from registry.registration import Registration
 from registry.runs import Outcome, Run, RunStatus
 from registry.signing import PublicKey
+from registry.standing import Standing, Tenure, tenure
 from registry.uri import Alias, Latest, ModelUri, Number
 from registry.verdicts import Verdict
 from registry.versions import ModelVersion, Stage
@@ -82,8 +84,12 @@ __all__ = [
     "SignatureRefused",
     "Stage",
     "StageEmpty",
+    "StagesRefused",
+    "Standing",
+    "Tenure",
     "UserError",
     "Verdict",
     "VersionNotFound",
     "VersionNotReady",
+    "tenure",
 ]

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from registry import tags
 from registry.errors import RegistryError, RegistryFault
@@ -35,6 +35,9 @@ MAX_BALLOTS = 60
 BACKOFF_S = 0.05
 # A process elsewhere whose claim is this old is taken for gone where nothing but tidiness hangs on it.
 STALE_AFTER = timedelta(seconds=60)
+
+# The claimants of this process that are at work.
+_SPEAKING: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,10 @@ class Claim:
     @property
     def dead(self) -> bool:
         """Whether its process has certainly ended; only this machine's are known."""
-        if self.host != socket.gethostname() or self.pid == os.getpid():
+        if self.host != socket.gethostname():
             return False
+        if self.pid == os.getpid():
+            return self.process not in _SPEAKING
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -123,7 +128,10 @@ def child_of(parent: str, model_tags: Mapping[str, str]) -> Event | None:
 
 
 class Claimant:
-    """One process's voice in what follows one event; its claim is there from `decide` to `release`."""
+    """One process's voice in what follows one event, within a `with`; its claim goes with `release`.
+
+    A claim that is left behind tells the next command what there is to finish.
+    """
 
     def __init__(self, client: Client, name: str, parent: str) -> None:
         self._client = client
@@ -132,6 +140,13 @@ class Claimant:
         self._claim = Claim(
             parent, secrets.token_hex(8), at=datetime.now(UTC), host=socket.gethostname(), pid=os.getpid()
         )
+
+    def __enter__(self) -> Self:
+        _SPEAKING.add(self._claim.process)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _SPEAKING.discard(self._claim.process)
 
     def hold(self) -> None:
         """Show that this process is about to make the registry stand as the ledger says."""
@@ -214,7 +229,7 @@ def held(client: Client, name: str, parent: str) -> Iterator[None]:
 
     A process that ends in between leaves it, and the next command finishes what it did.
     """
-    claimant = Claimant(client, name, parent)
-    claimant.hold()
-    yield
-    claimant.release()
+    with Claimant(client, name, parent) as claimant:
+        claimant.hold()
+        yield
+        claimant.release()

@@ -104,8 +104,8 @@ class Registry:
         """Which version stood where at a moment, as the ledger tells it; now, without one."""
         return at(self.history(name), moment or datetime.now(UTC))
 
-    def faults(self, name: str) -> list[str]:
-        """What is wrong with where a model's versions stand; empty where all is well."""
+    def faults(self, name: str) -> list[tuple[str, str]]:
+        """What is wrong with where a model's versions stand, each with what to do; empty where all is well."""
         return repair.faults(repair.read_only(self._client, name))
 
     def versions(self, name: str) -> list[ModelVersion]:

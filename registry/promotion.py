@@ -165,13 +165,13 @@ def _carried_out(client: Client, name: str, plan: Callable[[Ledger], _Plan | Pro
 
 def _decided(client: Client, name: str, planned: _Plan, proposal: Event) -> Promotion | Event:
     """The proposal made true, or the move that came first."""
-    claimant = Claimant(client, name, proposal.parent)
-    event = claimant.decide(proposal)
-    if event is None or event != proposal:
+    with Claimant(client, name, proposal.parent) as claimant:
+        event = claimant.decide(proposal)
+        if event != proposal:
+            claimant.release()
+            return event or proposal
+        ledger = materialise(client, name)
         claimant.release()
-        return event or proposal
-    ledger = materialise(client, name)
-    claimant.release()
     version = ledger.version(planned.version.number) or planned.version
     previous = ledger.version(proposal.previous)
     return Promotion(version, previous, proposal, planned.verdicts)

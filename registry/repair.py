@@ -91,9 +91,9 @@ def reconciled(client: Client, name: str) -> Ledger:
         begun = [claim for claim in ledger.claims if claim.parent == ledger.head_id]
         decided = [claim for claim in ledger.claims if claim.parent != ledger.head_id]
         if any(claim.accepted for claim in begun):
-            claimant = Claimant(client, name, ledger.head_id)
-            claimant.decide(None)
-            claimant.release()
+            with Claimant(client, name, ledger.head_id) as claimant:
+                claimant.decide(None)
+                claimant.release()
         elif decided:
             ledger = _complete(client, name, decided)
             if not all(claim.stale for claim in decided):
@@ -124,7 +124,7 @@ def read_only(client: Client, name: str) -> Ledger:
         return Ledger.read(client, name)
 
 
-def faults(ledger: Ledger) -> list[str]:
+def faults(ledger: Ledger) -> list[tuple[str, str]]:
     """What is wrong with where versions stand, each with its next step."""
     name, observed = ledger.model.name, ledger.observed
     found = []
@@ -134,14 +134,15 @@ def faults(ledger: Ledger) -> list[str]:
         if standing != ([] if aliased is None else [aliased]):
             holder = observed.holder(stage)
             found.append(
-                f"{stage.value} of {name!r} holds {_listed(standing)}, its alias {stage.alias!r} points to "
-                f"{_listed([] if aliased is None else [aliased])}: "
-                f"`stagewright promote {name} {holder} {stage.value}` makes them one"
+                (
+                    f"{stage.value} of {name!r} holds {_listed(standing)}, its alias {stage.alias!r} points to "
+                    f"{_listed([] if aliased is None else [aliased])}",
+                    f"`stagewright promote {name} {holder} {stage.value}` makes them one",
+                )
             )
     if ledger.outside:
-        found.append(
-            f"Versions of {name!r} were moved outside of stagewright: see `stagewright history {name}`"
-        )
+        said = f"versions of {name!r} were moved outside of stagewright"
+        found.append((said, f"see `stagewright history {name}`"))
     return found
 
 
@@ -230,9 +231,9 @@ def _take_over(client: Client, name: str, ledger: Ledger) -> None:
     parent = again.head
     for change in again.outside:
         event = composed(change, parent)
-        claimant = Claimant(client, name, parent.event_id if parent else "")
-        written = claimant.decide(event)
-        claimant.release()
+        with Claimant(client, name, parent.event_id if parent else "") as claimant:
+            written = claimant.decide(event)
+            claimant.release()
         if written != event:
             return
         parent = event

@@ -135,6 +135,27 @@ def at(events: Iterable[Event], moment: datetime) -> Standing:
     return Standing.told(event for event in events if event.at <= moment)
 
 
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """Which version holds a stage, none where it is empty, and the event since which it is so."""
+
+    stage: Stage
+    version: int | None
+    since: Event | None
+
+
+def tenure(events: Iterable[Event], stage: Stage, moment: datetime) -> Tenure:
+    """Who held a stage at a moment; what was changed outside counts from when it was seen."""
+    standing, found = Standing(), Tenure(stage, None, None)
+    for event in moves(events):
+        if event.at > moment:
+            break
+        standing = standing.after(event)
+        if standing.holder(stage) != found.version:
+            found = Tenure(stage, standing.holder(stage), event)
+    return found
+
+
 def before(events: Iterable[Event], stage: Stage) -> list[int]:
     """The versions that stood in a stage before the one that stands there now, the nearest first.
 

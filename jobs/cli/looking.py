@@ -1,11 +1,13 @@
 """The commands that look and change nothing."""
 
+from datetime import datetime
+
 import click
 
-from registry import Registry
+from registry import Registry, Stage, tenure
 
 from .. import tables
-from .shared import AS_JSON, NAME, answer
+from .shared import AS_JSON, NAME, Moment, answer
 
 
 @click.command()
@@ -28,8 +30,19 @@ def resolve(uri: str, as_json: bool) -> None:
 
 @click.command()
 @NAME
+@click.option(
+    "--at",
+    "moment",
+    type=Moment(),
+    metavar="TIMESTAMP",
+    help="Which version stood where then, such as 2026-11-24T09:30 (UTC, or with an offset).",
+)
 @AS_JSON
-def history(name: str, as_json: bool) -> None:
+def history(name: str, moment: datetime | None, as_json: bool) -> None:
     """Show who registered, promoted and rolled back what, when and why."""
     events = Registry().history(name)
-    answer([tables.event_document(event) for event in events], tables.events(events), as_json)
+    if moment is None:
+        answer([tables.event_document(event) for event in events], tables.events(events), as_json)
+    else:
+        found = [tenure(events, stage, moment) for stage in (Stage.PRODUCTION, Stage.STAGING)]
+        answer(tables.standing_document(moment, found), tables.standing(moment, found), as_json)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -26,6 +27,22 @@ class Expectation(click.ParamType[int | str]):
         if not text.isdigit():
             self.fail(f"{text!r} is neither a version's number nor `none`.", param, ctx)
         return int(text)
+
+
+class Moment(click.ParamType[datetime]):
+    """A time in ISO 8601; UTC where it does not say."""
+
+    name = "TIMESTAMP"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Raises BadParameter on anything else."""
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(
+                f"{value!r} is no time; write it as 2026-11-24T09:30 or 2026-11-24T09:30+01:00.", param, ctx
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def say(line: str) -> None:

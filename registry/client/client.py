@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -145,30 +145,19 @@ class Client:
             self._mlflow.transition_model_version_stage(version.name, str(version.number), stage.value)
 
     def set_alias(self, version: ModelVersion, alias: str) -> None:
-        """Point an alias at a version, away from where it points.
-
-        Two writers of a new alias meet in SQL stores' primary key, answered by BAD_REQUEST. Then the alias
-        exists, and the second attempt is an update.
-        """
-        try:
-            with self._faults.calls(allowed=frozenset({"BAD_REQUEST"})):
-                self._mlflow.set_registered_model_alias(version.name, alias, str(version.number))
-        except Allowed:
-            with self._faults.calls():
-                self._mlflow.set_registered_model_alias(version.name, alias, str(version.number))
+        """Point an alias at a version, away from where it points."""
+        self._twice(self._mlflow.set_registered_model_alias, version.name, alias, str(version.number))
 
     def delete_alias(self, name: str, alias: str) -> None:
         with self._faults.calls():
             self._mlflow.delete_registered_model_alias(name, alias)
 
     def set_model_tag(self, name: str, key: str, value: str) -> None:
-        with self._faults.calls():
-            self._mlflow.set_registered_model_tag(name, key, value)
+        self._twice(self._mlflow.set_registered_model_tag, name, key, value)
 
     def delete_model_tag(self, name: str, key: str) -> None:
         """Take a tag off a registered model; one that is not there is left alone."""
-        with self._faults.calls():
-            self._mlflow.delete_registered_model_tag(name, key)
+        self._twice(self._mlflow.delete_registered_model_tag, name, key)
 
     def set_version_tags(self, version: ModelVersion, said: Mapping[str, str]) -> None:
         """Set tags of a version, one request each."""
@@ -259,6 +248,20 @@ class Client:
             return [run_of(entity) for entity in runs]
 
     # Within
+
+    def _twice(self, change: Callable[..., object], *arguments: str) -> None:
+        """A change whose repetition changes nothing, once more where another writer came between.
+
+        SQL stores look for a row and then insert, update or delete it. Two writers of a new row meet in its
+        primary key, two deleters in its absence, which is answered by BAD_REQUEST; then the second attempt
+        finds the row as it is.
+        """
+        try:
+            with self._faults.calls(allowed=frozenset({"BAD_REQUEST"})):
+                change(*arguments)
+        except Allowed:
+            with self._faults.calls():
+                change(*arguments)
 
     def _experiment_id(self, name: str) -> str:
         found = self._mlflow.get_experiment_by_name(name)

@@ -138,6 +138,12 @@ def three(reg: Registry, uri: str, name: str) -> list[ModelVersion]:
     return make_three(uri, name)
 
 
+@pytest.fixture
+def three_on_sqlite(sqlite_uri: str, name: str) -> None:
+    """As `three`, on SQLite alone."""
+    make_three(sqlite_uri, name)
+
+
 def make_three(uri: str, name: str) -> list[ModelVersion]:
     client = MlflowClient(uri)
     client.create_registered_model(name)

@@ -1,0 +1,145 @@
+"""A registry that goes away or falls silent in the middle of a promotion."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+import registry.connection
+from registry import Registry, RegistryUnreachable
+from registry.chain import claims_in
+from registry.client import Client
+from registry.connection import Address
+from registry.versions import Stage
+
+from .conftest import make_three
+
+TIMEOUT_S = 1
+
+
+class Line(ThreadingHTTPServer):
+    """A line to a server that breaks at its n-th request: before the request arrives, or before its answer does.
+
+    A broken line hangs up, or where it is `slow` says nothing, until `mend`.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, target: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Request)
+        self.target = target
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.requests = 0
+        self.breaks_at = 0
+        self.delivers = False
+        self.slow = False
+
+    def mend(self, breaks_at: int = 0, delivers: bool = False, slow: bool = False) -> None:
+        self.requests = 0
+        self.breaks_at, self.delivers, self.slow = breaks_at, delivers, slow
+
+    @property
+    def broken(self) -> bool:
+        return 0 < self.breaks_at <= self.requests
+
+
+class _Request(BaseHTTPRequestHandler):
+    server: Line
+    protocol_version = "HTTP/1.1"
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.requests += 1
+        if self.server.requests == self.server.breaks_at and self.server.delivers:
+            self._ask(body)
+        if self.server.broken:
+            if self.server.slow:
+                time.sleep(3 * TIMEOUT_S)
+            self.close_connection = True
+            return
+        status, answer = self._ask(body)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def _ask(self, body: bytes) -> tuple[int, bytes]:
+        headers = {key: self.headers[key] for key in ("Content-Type",) if key in self.headers}
+        request = urllib.request.Request(
+            self.server.target + self.path, body or None, headers, method=self.command
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as fault:
+            return fault.code, fault.read()
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _pass_on
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def line(server_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    hasty = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT_S), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    monkeypatch.setattr(registry.connection, "_SETTINGS", {**registry.connection._SETTINGS, **hasty})
+    with Line(server_uri) as line:
+        threading.Thread(target=line.serve_forever, daemon=True).start()
+        yield line
+        line.shutdown()
+
+
+@pytest.mark.parametrize("delivers", [False, True], ids=["request lost", "answer lost"])
+def test_a_line_that_breaks_at_any_request_of_a_promotion_leaves_nothing_half_done(
+    line: Line, server_uri: str, name: str, delivers: bool
+) -> None:
+    make_three(server_uri, name)
+    outcomes = []
+    for request in range(1, 100):
+        Registry(server_uri).promote(name, 1, "Production")
+        line.mend(breaks_at=request, delivers=delivers)
+        with suppress(RegistryUnreachable):
+            Registry(line.url).promote(name, 2, "Production")
+        if not line.broken:
+            break
+        outcomes.append(_whole(server_uri, name))
+    # Early it was never heard of, late it is in force; in between it is one of the two.
+    assert outcomes[0] == 1
+    assert outcomes[-1] == 2
+    assert outcomes == sorted(outcomes)
+
+
+def test_a_server_that_falls_silent_ends_a_promotion_in_the_stated_time_with_the_next_step(
+    line: Line, server_uri: str, name: str
+) -> None:
+    make_three(server_uri, name)
+    line.mend(breaks_at=8, slow=True)
+    start = time.monotonic()
+    with pytest.raises(RegistryUnreachable, match=f"`stagewright history {name}` tells"):
+        Registry(line.url).promote(name, 2, "Production")
+    # One question in silence, and the attempt to take the claim back.
+    assert time.monotonic() - start < 2 * TIMEOUT_S + 20
+    assert _whole(server_uri, name) in (0, 2)
+
+
+def _whole(uri: str, name: str) -> int:
+    """Which version is in Production after the next command, by stage, alias and ledger; 0 for none."""
+    Registry(uri).history(name)
+    client = Client(Address.find(uri))
+    standing = [found.number for found in client.versions(name) if found.stage is Stage.PRODUCTION]
+    model = client.model(name)
+    assert standing == [model.aliases[key] for key in ("production",) if key in model.aliases]
+    held = Registry(uri).standing(name).holder(Stage.PRODUCTION)
+    assert standing == [held] if held else standing == []
+    # A voice that is still alive may be in a question that nobody has answered; it stops nobody.
+    assert all(claim.accepted == 0 for claim in claims_in(model.tags))
+    return held or 0
