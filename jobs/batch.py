@@ -58,7 +58,9 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
 
 def check(registry: Registry, job: ScoreJob) -> None:
     """What a registry can say of a job before Spark starts. Raises registry.RegistryError or InputError."""
-    check_choices(registry.resolve(job.model), job.options)
+    version = registry.resolve(job.model)
+    registry.check(version, job.options.use)
+    check_choices(version, job.options)
 
 
 def run(spark: SparkSession, registry: Registry, job: ScoreJob, say: Callable[[str], None]) -> ScoreReport:
@@ -68,6 +70,7 @@ def run(spark: SparkSession, registry: Registry, job: ScoreJob, say: Callable[[s
     no prediction; InputError on input that does not fit, before a photo is read. The MLflow run then says FAILED.
     """
     version = registry.resolve(job.model)
+    registry.check(version, job.options.use)
     say(f"{job.model} is {version.pinned_uri}")
     images = sources.read(spark, job.source)
     sinks.check(spark, job.sink)

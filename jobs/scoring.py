@@ -12,7 +12,7 @@ import mlflow.pyfunc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from registry import ModelUri, ModelVersion, Registry
+from registry import ModelUri, ModelVersion, Registry, Use
 
 from . import shipping
 from .errors import InputError
@@ -36,6 +36,7 @@ class ScoreOptions:
     """`content_column` holds the photos' bytes, `keep` goes along into the result.
 
     None leaves a param to the model's own default. `run_id` is stamped on every row; by default a new one.
+    `use` is what policies ask for: one that names a stage for jobs leaves evaluations alone.
     """
 
     content_column: str = "content"
@@ -47,6 +48,7 @@ class ScoreOptions:
     transform: str | None = None
     decode: str | None = None
     run_id: str | None = None
+    use: Use = Use.SCORING
 
     @property
     def params(self) -> dict[str, Any]:
@@ -73,12 +75,14 @@ def score(
 
     A stage, an alias or `latest` is resolved here, once: a promotion while the job runs changes nothing in it.
     The version's artifacts are fetched and verified on the driver, and executors get that copy. Raises
-    registry.RegistryError where the version cannot be resolved or verified, InputError where a column is off.
+    registry.RegistryError where the version cannot be resolved or verified or a policy refuses it, InputError where
+    a column is off.
     """
     registry = registry or Registry()
     options = options or ScoreOptions()
     check_columns(images, options.content_column, options.keep, IDENTITY)
     version = model if isinstance(model, ModelVersion) else registry.resolve(model)
+    registry.check(version, options.use)
     check_choices(version, options)
     predict, fields = _udf(images, registry, version, options)
     scored = images.select(*options.keep, predict(F.col(options.content_column)).alias(_SCORED))

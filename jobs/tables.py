@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from registry import Event, EventKind, ModelVersion, Promotion, Tenure, Verdict
+from registry import Event, EventKind, ModelVersion, Policy, Promotion, Tenure, Verdict
 
 DIGEST_SHOWN = 12
 _WORDS = {EventKind.ROLLED_BACK: "rolled back", EventKind.SEEN: "seen from outside"}
@@ -151,6 +151,28 @@ def verdicts(found: Sequence[Verdict]) -> list[str]:
     ]
     steps = dict.fromkeys(verdict.next_step for verdict in found if verdict.next_step)
     return [*aligned(("GATE", "FOUND", "WANTED", "VERDICT"), rows), *(f"Next: {step}" for step in steps)]
+
+
+def policy_document(name: str, found: Policy) -> dict[str, Any]:
+    """A registered model's policy, whole; its keys by their fingerprints."""
+    return {
+        "name": name,
+        "refuse": ["pickled"] if found.refuse_pickled else [],
+        "require_signature": bool(found.public_keys),
+        "public_keys": [key.fingerprint for key in found.public_keys],
+        "only_stage": found.only_stage.value if found.only_stage else None,
+        "set_by": found.set_by or None,
+        "set_at": found.set_at or None,
+    }
+
+
+def policy(found: Policy) -> list[str]:
+    """One line a rule."""
+    lines = ["refuses pickled parts"] if found.refuse_pickled else []
+    lines += [f"takes what is signed by {key.fingerprint}" for key in found.public_keys]
+    lines += [f"lets jobs use {found.only_stage.value} only"] if found.only_stage else []
+    author = f" (set by {found.set_by} at {found.set_at})" if found.set_by else ""
+    return [f"{found.declared[0].upper()}{found.declared[1:]}{author}:", *(lines or ["refuses nothing"])]
 
 
 def moved(promotion: Promotion) -> list[str]:

@@ -16,6 +16,7 @@ from registry.errors import (
     ModelNotFound,
     NotFound,
     NothingToRollBack,
+    PolicyRefused,
     PromotionLost,
     Refusal,
     RegistryError,
@@ -33,6 +34,7 @@ from registry.evidence import Comparison, Evidence
 from registry.facade import Registry
 from registry.gates import Gates
 from registry.history import Event, EventKind
+from registry.policy import Policy, Use
 from registry.promotion import Promotion
 from registry.registration import Registration
 from registry.runs import Outcome, Run, RunStatus
@@ -69,6 +71,8 @@ __all__ = [
     "NothingToRollBack",
     "Number",
     "Outcome",
+    "Policy",
+    "PolicyRefused",
     "Promotion",
     "PromotionLost",
     "PublicKey",
@@ -87,6 +91,7 @@ __all__ = [
     "StagesRefused",
     "Standing",
     "Tenure",
+    "Use",
     "UserError",
     "Verdict",
     "VersionNotFound",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry import manifest
-from registry.errors import ForeignVersion
+from registry import manifest, tags
+from registry.errors import ArtifactMismatch, ForeignVersion
+from registry.packaged import DESCRIPTION
 from registry.versions import ModelVersion
 
 if TYPE_CHECKING:
@@ -28,11 +30,28 @@ def fetch(client: Client, version: ModelVersion, into: Path) -> Path:
             copy = Path(scratch) / "model"
             copy.mkdir()
             client.download(version, copy)
-            manifest.verify(copy, digest)
+            _verify(copy, version, digest)
             if _published(copy, target):
                 return target
-    manifest.verify(target, digest)
+    _verify(target, version, digest)
     return target
+
+
+def _verify(directory: Path, version: ModelVersion, digest: str) -> None:
+    """Every byte, and then that the tag by which policies know of pickles says what the package says."""
+    manifest.verify(directory, digest)
+    description = directory / DESCRIPTION
+    pickled = (
+        json.loads(description.read_text(encoding="utf-8")).get("pickled", [])
+        if description.is_file()
+        else []
+    )
+    if tuple(pickled) != version.pickled:
+        raise ArtifactMismatch(
+            f"The model's file {DESCRIPTION!r} names the pickled parts {list(pickled)}, the tag "
+            f"{tags.PICKLED!r} of {version.pinned_uri} {list(version.pickled)}.",
+            f"Find out who changed the tag: `stagewright history {version.name}`.",
+        )
 
 
 def _published(copy: Path, target: Path) -> bool:

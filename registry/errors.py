@@ -26,7 +26,8 @@ RegistryError
     ├── NothingToRollBack
     ├── ForeignVersion        a version that stagewright did not package
     ├── ArtifactMismatch      a file of the version is not the file that was registered
-    └── SignatureRefused      no trusted key signed the version as it is now
+    ├── SignatureRefused      no trusted key signed the version as it is now
+    └── PolicyRefused         what the registry's or this machine's policy does not let in
 """
 
 from collections.abc import Sequence
@@ -154,3 +155,7 @@ class ArtifactMismatch(Refusal):
 
 class SignatureRefused(Refusal):
     """No trusted key signed the version as it is now; nothing of it was read."""
+
+
+class PolicyRefused(Refusal):
+    """A policy of the model or of this machine does not let it in; nothing of it was read."""

@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from registry import artifacts, history, promotion, registration, repair, resolution, signing
+from registry import artifacts, history, policy, promotion, registration, repair, resolution, signing
 from registry import tags as keys
 from registry.connection import Address
 from registry.errors import RunNotFound
+from registry.policy import Policy, Use
 from registry.runs import Outcome, Run
 from registry.standing import Standing, at
 from registry.uri import ModelUri
@@ -54,6 +55,18 @@ class Registry:
     def fetch(self, version: ModelVersion, into: Path | str) -> Path:
         """A verified copy of a version's model directory below `into`; see `registry.artifacts.fetch`."""
         return artifacts.fetch(self._client, version, Path(into))
+
+    def policy(self, name: str) -> Policy:
+        """What a registered model's own policy refuses; this machine's file is apart, see `registry.policy`."""
+        return policy.registered(name, self._client.model(name).tags)
+
+    def set_policy(self, name: str, wanted: Policy) -> Policy:
+        """Make this a registered model's policy, in place of what it had."""
+        return policy.declare(self._client, name, wanted)
+
+    def check(self, version: ModelVersion, use: Use = Use.SCORING) -> None:
+        """Hold a version against the model's policy and this machine's. Raises PolicyRefused."""
+        policy.check(self._client, version, use)
 
     def sign(
         self, version: ModelVersion, private_key: Path | str, password: str | None = None

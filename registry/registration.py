@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry import tags
+from registry import policy, tags
 from registry.errors import RegistryError, VersionNotReady
 from registry.history import Event, EventKind, events_in, record
 from registry.packaged import PackagedModel
@@ -55,14 +55,15 @@ def register(client: Client, request: Request) -> Registration:
     that is killed between making and looking leaves a second version of the same bytes: true, but
     superfluous.
 
-    Raises InvalidPackage, InvalidName, InvalidTag or RunNotFound.
+    Raises InvalidPackage, InvalidName, InvalidTag, RunNotFound or PolicyRefused.
     """
     name = checked_name(request.name)
     user_tags = tags.checked(request.user_tags)
     package = PackagedModel.read(request.directory)
     if request.source_run_id is not None:
         client.run(request.source_run_id)
-    client.ensure_model(name)
+    policy.check_package(name, {}, package.pickled)  # this machine's, before a model of this name is made
+    policy.check_package(name, client.ensure_model(name).tags, package.pickled)
     if known := _of_digest(client, name, package.model_digest):
         return Registration(_recorded(client, known[0]), created=False)
     said = package.as_tags() | _provenance(request) | user_tags

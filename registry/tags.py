@@ -37,6 +37,9 @@ EVIDENCE_AT = "at"
 # On a version: one signature for each key that signed it.
 SIGNATURE = "stagewright.signature."
 
+# On a registered model: what may be registered and used.
+POLICY = "stagewright.policy"
+
 # On a registered model: one tag an event.
 EVENT = "stagewright.event."
 # One tag for each process that is deciding on a move, gone when the move is complete.

@@ -14,13 +14,27 @@ from registry import Refusal, RegistryError
 
 from .looking import history, resolve, versions
 from .moving import promote, rollback
+from .policy import policy
 from .registering import register
 from .scoring import score
 from .shared import say
 from .signing import sign, verify
 from .trying import demo, doctor
 
-COMMANDS = (register, versions, resolve, history, promote, rollback, sign, verify, score, doctor, demo)
+COMMANDS = (
+    register,
+    versions,
+    resolve,
+    history,
+    promote,
+    rollback,
+    sign,
+    verify,
+    policy,
+    score,
+    doctor,
+    demo,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs import ScoreOptions, Sink, Source, batch, read, score
 from jobs.cli import main
-from registry import Registry, tags
+from registry import PolicyRefused, Registry, Use, tags
 
 
 @pytest.fixture
@@ -63,3 +64,74 @@ def test_the_signature_is_one_that_model_signing_itself_takes(fixture, keys, tmp
     command = [sys.executable, "-m", "model_signing", "verify", "key", there, "--signature", bundle, *key]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_policy_is_shown_and_set_and_cleared(fixture, keys, capsys) -> None:
+    assert main(["policy", "colours"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["The policy of 'colours':", "refuses nothing"]
+    signature = ["--require-signature", "--public-key", str(keys / "release.pub")]
+    assert main(["policy", "colours", "--refuse", "pickled", *signature, "--only-stage", "Production"]) == 0
+    capsys.readouterr()
+    assert main(["policy", "colours", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["refuse"], said["require_signature"], said["only_stage"]) == (
+        ["pickled"],
+        True,
+        "Production",
+    )
+    assert len(said["public_keys"][0]) == 64
+    assert main(["policy", "colours", "--only-stage", "staging"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["lets jobs use Staging only"]
+    assert main(["policy", "colours", "--clear"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["refuses nothing"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--require-signature"],
+        ["--public-key", "release.pub"],
+        ["--refuse", "everything"],
+        ["--only-stage", "None"],
+        ["--clear", "--refuse", "pickled"],
+        ["--require-signature", "--public-key", "absent.pub"],
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_wrong_usage(fixture, keys, options, monkeypatch) -> None:
+    monkeypatch.chdir(keys)
+    assert main(["policy", "colours", *options]) == 2
+    assert Registry().policy("colours").document() == {}
+
+
+def test_a_job_is_refused_before_anything_is_fetched_and_leaves_no_run(
+    fixture, spark, tmp_path, monkeypatch, capsys
+) -> None:
+    assert main(["policy", "colours", "--only-stage", "Production"]) == 0
+    version = Registry().resolve("models:/colours/2")
+    job = batch.ScoreJob("models:/colours/2", Source(str(fixture.photos)), Sink(str(tmp_path / "out")))
+    with pytest.raises(PolicyRefused, match="not in Production, which has version 1 now"):
+        batch.run(spark, Registry(), job, print)
+    assert Registry().jobs_of(version) == []
+    images = read(spark, Source(str(fixture.photos)))
+    with pytest.raises(PolicyRefused, match="not in Production"):
+        score(images, version)
+    score(images, "models:/colours/1")
+    score(images, version, options=ScoreOptions(use=Use.EVALUATION))
+
+
+def test_the_command_refuses_with_one_line_and_exit_code_1(fixture, tmp_path, capsys) -> None:
+    assert main(["policy", "colours", "--only-stage", "Staging"]) == 0
+    command = [
+        "score",
+        "models:/colours/1",
+        "--input",
+        str(fixture.photos),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    capsys.readouterr()
+    assert main(command) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "models:/colours/1 is not in Staging, which has version 2 now" in said.err
+    assert "stagewright promote colours 1 Staging" in said.err
