@@ -42,6 +42,7 @@ from PIL import (
 from . import containers
 from .pillow_warnings import SILENCED
 from .preprocess import Orientation
+from .resample import REDUCED, Reduced
 
 DEFAULT_MAX_PIXELS: Final = 89_478_485
 """The size from which Pillow suspects a decompression bomb: 358 MB at its 4 bytes a pixel."""
@@ -171,26 +172,36 @@ def _decode(name: str, data: bytes, limits: _Limits) -> Image.Image:
     if name == "WebP":
         _check_size(_webp_size(data), limits.pixels)  # its decoder takes the memory when it is opened
     image = _PLUGINS[name](io.BytesIO(data))
+    full, box = image.size, None
     if limits.needed is not None and name == "JPEG":
         if containers.keeps_coefficients(data):
             _check_size(image.size, limits.pixels)
-        _reduce(image, limits.orientation, limits.needed)
+        box = _reduce(image, limits.orientation, limits.needed)
     _check_size(image.size, limits.pixels)
     _check_depth(name, image)
     image.load()
     rgb = _to_rgb(image)
     turn = _turn(image) if limits.orientation == "exif" else None
+    if box is not None and turn is None:
+        rgb.info[REDUCED] = Reduced(full, box[2:])
     return rgb if turn is None else rgb.transpose(turn)
 
 
-def _reduce(image: ImageFile.ImageFile, orientation: Orientation, needed: Needed) -> None:
-    """Have a JPEG that was not loaded yet decoded at a smaller scale, where that is large enough."""
+def _reduce(
+    image: ImageFile.ImageFile, orientation: Orientation, needed: Needed
+) -> tuple[int, int, float, float] | None:
+    """Have a JPEG that was not loaded yet decoded at a smaller scale, where that is large enough.
+
+    Returns the box of the photo in the smaller image; None where it is not smaller.
+    """
+    full = image.size
     width, height = image.size
     if orientation == "exif" and _turn(image) in _ON_ITS_SIDE:
         height, width = needed((height, width))
     else:
         width, height = needed((width, height))
-    image.draft(None, (width, height))
+    drafted = image.draft(None, (width, height))
+    return drafted[1] if drafted and image.size != full else None
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

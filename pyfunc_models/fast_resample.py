@@ -11,7 +11,7 @@ from PIL import Image
 
 from . import resample
 from .engines import EngineUnavailable
-from .resample import Box
+from .resample import Box, Extent
 
 REQUIREMENT: Final = "cykooz-resizer"
 
@@ -33,31 +33,38 @@ def library() -> ModuleType:
 
 
 def resize_and_crop(
-    image: Image.Image, size: tuple[int, int], box: Box, resampling: Image.Resampling
+    image: Image.Image,
+    size: tuple[int, int],
+    box: Box,
+    resampling: Image.Resampling,
+    extent: Extent | None = None,
 ) -> Image.Image:
     """RGB `image` resized to `size`, (width, height), then cropped to `box`; black where `box` reaches beyond it.
 
-    Only what is shown is computed, from the part of the photo that it needs; a photo that does not shrink in both
-    directions gets the exact pixels, from Pillow. Safe in threads. Raises EngineUnavailable as `library` does.
+    The photo ends at `extent`, (width, height) within the image. Only what is shown is computed, from the part of the
+    photo that it needs; a photo that does not shrink in both directions gets the pixels of `resample`, from Pillow.
+    Safe in threads. Raises EngineUnavailable as `library` does.
     """
-    # Where cykooz_resizer 4.0.1 enlarges part of a photo by a bicubic filter, it reads memory that is not the photo's:
-    # of what it needs it looks at the first and the last pixel only, whose weights may happen to be 0.
-    if size[0] >= image.width or size[1] >= image.height:
-        return resample.resize_and_crop(image, size, box, resampling)
+    width, height = extent or image.size
+    # Where cykooz_resizer 4.0.1 enlarges a part of a photo by its bicubic filter it may read memory that is not the
+    # photo's: of 30 x 11 made 70 x 26, the middle 35 x 1. It never did so on 120,000 random parts of what shrinks.
+    if size[0] >= width or size[1] >= height:
+        return resample.resize_and_crop(image, size, box, resampling, extent)
     left, top, right, bottom = box
     shown = max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
-    resized = _resize(image, size, shown, resampling)
+    scale = width / size[0], height / size[1]
+    resized = _resize(image, scale, shown, resampling)
     if shown == box:
         return resized
     return resized.crop((left - shown[0], top - shown[1], right - shown[0], bottom - shown[1]))
 
 
 def _resize(
-    image: Image.Image, size: tuple[int, int], shown: Box, resampling: Image.Resampling
+    image: Image.Image, scale: tuple[float, float], shown: Box, resampling: Image.Resampling
 ) -> Image.Image:
     resizer = library()
-    x, width = _edge(shown[0], shown[2], image.width / size[0], image.width)
-    y, height = _edge(shown[1], shown[3], image.height / size[1], image.height)
+    x, width = _edge(shown[0], shown[2], scale[0], image.width)
+    y, height = _edge(shown[1], shown[3], scale[1], image.height)
     resized = Image.new("RGB", (shown[2] - shown[0], shown[3] - shown[1]))
     options = resizer.ResizeOptions(
         resize_alg=resizer.ResizeAlg.convolution(getattr(resizer.FilterType, _FILTERS[resampling])),

@@ -22,6 +22,7 @@ from .decode import RowFault, Status, decode
 from .engines import Engine, Images, Outputs, Precision, engine_module
 from .preprocess import Preprocess, resized_size, transform, transform_fast
 from .reading import EXACT, DecodeChoice, Reading, TransformChoice
+from .resample import REDUCED
 from .spec import ModelSpec
 
 # Where things lie below `artifacts/model` of the MLflow model directory.
@@ -140,6 +141,7 @@ class ImageModel(PythonModel, ABC):
         if self.own_code.transform is not None:
             try:
                 image = self.own_code.transform(image)
+                image.info.pop(REDUCED, None)  # true of the photo as it was decoded
             except Exception as error:  # somebody else's code: whatever it raises is this row's fault
                 return RowFault(Status.UNSUPPORTED, f"the model's own transform raised {error!r}")
         if reading.transform is TransformChoice.FAST:

@@ -7,7 +7,7 @@ Nothing here imports torch or torchvision: a worker on OpenVINO has no use for e
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self, get_args
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .resample import Box, resize_and_crop
+from .resample import REDUCED, Box, resize_and_crop
 
 Interpolation = Literal["bilinear", "bicubic"]
 Orientation = Literal["ignore", "exif"]
@@ -132,7 +132,7 @@ def transform(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
     where the resized photo would have more than `resample.MAX_RESIZED_PIXELS`.
     Raises ValueError on another mode than RGB.
     """
-    return np.asarray(resize_and_crop(image, *_geometry(image, spec), _RESAMPLING[spec.interpolation]))
+    return _transform(image, spec, resize_and_crop)
 
 
 def transform_fast(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
@@ -142,8 +142,7 @@ def transform_fast(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8
     """
     from . import fast_resample
 
-    resampling = _RESAMPLING[spec.interpolation]
-    return np.asarray(fast_resample.resize_and_crop(image, *_geometry(image, spec), resampling))
+    return _transform(image, spec, fast_resample.resize_and_crop)
 
 
 def normalize(images: npt.NDArray[np.uint8], spec: Preprocess) -> npt.NDArray[np.float32]:
@@ -180,14 +179,18 @@ def resized_size(size: Pair, spec: Preprocess) -> Pair:
     return (new_short, new_long) if size[0] <= size[1] else (new_long, new_short)
 
 
-def _geometry(image: Image.Image, spec: Preprocess) -> tuple[Pair, Box]:
-    """(width, height) to resize the photo to, and the box to crop from that. Raises ValueError unless it is RGB."""
+def _transform(
+    image: Image.Image, spec: Preprocess, resize_and_crop: Callable[..., Image.Image]
+) -> npt.NDArray[np.uint8]:
+    """A photo that was decoded reduced comes out as in full: the same size, and the same part of it."""
     if image.mode != "RGB":
         raise ValueError(
             f"transform got an image of mode {image.mode!r}; it takes RGB, which decode() returns."
         )
-    width, height = resized_size(image.size, spec)
-    return (width, height), _crop_box((width, height), spec.crop or (height, width))
+    full, extent = image.info.get(REDUCED, (image.size, None))
+    width, height = resized_size(full, spec)
+    box = _crop_box((width, height), spec.crop or (height, width))
+    return np.asarray(resize_and_crop(image, (width, height), box, _RESAMPLING[spec.interpolation], extent))
 
 
 def _crop_box(size: Pair, crop: Pair) -> Box:

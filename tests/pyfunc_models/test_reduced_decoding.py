@@ -13,8 +13,10 @@ from PIL import Image
 from mlruns_fixture import LABELS, ColourNet
 from mlruns_fixture.photos import draw_golden
 from pyfunc_models import Preprocess, RowFault, Status, containers, decode
-from pyfunc_models.packaging import PackageOptions, PackagingError, package
-from pyfunc_models.preprocess import resized_size
+from pyfunc_models.image_model import model_class
+from pyfunc_models.packaging import OwnCode, PackageOptions, PackagingError, package
+from pyfunc_models.preprocess import resized_size, transform, transform_fast
+from pyfunc_models.reading import DecodeChoice, Reading
 from pyfunc_models.spec import ModelSpec
 
 from . import images
@@ -56,6 +58,36 @@ def test_the_pixels_are_those_of_the_photo_made_smaller() -> None:
     expected = np.asarray(decode(content).reduce(8)).astype(int)
     assert reduced.shape == expected.shape == (128, 128, 3)
     assert np.abs(reduced - expected).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(1030, 787), (787, 1030), (2047, 1033), (1024, 768)])
+@pytest.mark.parametrize("prepare", [transform, transform_fast])
+@pytest.mark.parametrize(
+    "given", [{"resize": 100, "crop": 90}, {"resize": (90, 70)}, {"resize": 60, "crop": 80}], ids=str
+)
+def test_the_model_sees_the_same_part_at_the_same_place_as_in_full(size, prepare, given) -> None:
+    # Slopes of 4 levels a pixel of the result: half a pixel off at its edges would be 2 in the mean.
+    across = np.abs((np.linspace(0, 4 * 400, size[0])[None, :] % 510) - 255)
+    down = np.abs((np.linspace(0, 4 * 400, size[1])[:, None] % 510) - 255)
+    photo = np.stack(np.broadcast_arrays(across, down, (across + down) / 2), axis=-1).astype(np.uint8)
+    content = images.encode(Image.fromarray(photo), "JPEG", quality=95, subsampling=0)
+    spec = Preprocess.of(**given)
+    reduced = decode(content, needed=lambda size: resized_size(size, spec))
+    assert reduced.width < size[0] / 1.9
+    found, expected = (prepare(image, spec).astype(int) for image in (reduced, decode(content)))
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 0.75
+
+
+def test_a_transform_of_ones_own_makes_another_photo_of_it() -> None:
+    own = OwnCode(transform=lambda image: image.crop((0, 0, 32, 24)))
+    model = model_class("classifier")()
+    model.preprocess, model.own_code = SMALL, own
+    content = jpeg(65, 49)
+    small = model.decode(content, Reading(decode=DecodeChoice.REDUCED))
+    assert small.size == (33, 25)
+    expected = transform(Image.fromarray(np.asarray(small)[:24, :32]), SMALL)
+    np.testing.assert_array_equal(model.prepare(small), expected)
 
 
 def test_a_model_that_only_crops_needs_every_pixel() -> None:
