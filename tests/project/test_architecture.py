@@ -17,7 +17,7 @@ FORBIDDEN = {
     "pyfunc_models": {"pyspark", "registry", "jobs"},
     "jobs": set[str](),
 }
-JOBS_MAY_IMPORT_OF_PYFUNC_MODELS = {"pyfunc_models", "pyfunc_models.packaging"}
+JOBS_MAY_IMPORT_OF_PYFUNC_MODELS = {"pyfunc_models", "pyfunc_models.packaging", "pyfunc_models.pairing"}
 # Runs as a script, outside of any package, so a relative import has nothing to be relative to.
 ENTRYPOINT = Path("pyfunc_models/entrypoint.py")
 
