@@ -1,5 +1,6 @@
 """What the commands show: documents for `--json`, aligned tables for a person."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 from registry import Event, EventKind, ModelVersion, Policy, Promotion, Tenure, Verdict
 
 DIGEST_SHOWN = 12
+REASON_SHOWN = 72
 _WORDS = {EventKind.ROLLED_BACK: "rolled back", EventKind.SEEN: "seen from outside"}
 
 
@@ -102,11 +104,16 @@ def events(found: Sequence[Event]) -> list[str]:
                 event.from_stage.value,
                 event.to_stage.value,
                 str(event.previous or "-"),
-                event.because or _explained(event) or "-",
+                _one_line(event.because) or _explained(event) or "-",
             )
             for event in found
         ),
     )
+
+
+def _one_line(text: str) -> str:
+    """A reason as a table shows it; `--json` has all of it."""
+    return textwrap.shorten(text, REASON_SHOWN, placeholder=" …")
 
 
 def _explained(event: Event) -> str:
@@ -137,7 +144,11 @@ def standing(moment: datetime, found: Sequence[Tenure]) -> list[str]:
     rows = []
     for tenure in found:
         event = tenure.since
-        by = (f"{event.at:%Y-%m-%d %H:%M:%S}", event.who, event.because or "-") if event else ("-", "-", "-")
+        by = (
+            (f"{event.at:%Y-%m-%d %H:%M:%S}", event.who, _one_line(event.because) or "-")
+            if event
+            else ("-", "-", "-")
+        )
         rows.append((tenure.stage.value, str(tenure.version or "-"), *by))
     title = f"At {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC:"
     return [title, *aligned(("STAGE", "VERSION", "SINCE (UTC)", "BY", "BECAUSE"), rows)]
