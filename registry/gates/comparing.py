@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from registry.evidence import Comparison, comparisons_of
@@ -44,15 +45,13 @@ class Compared:
             return Finding(True, NOBODY_THERE)
         step = (
             f"stagewright compare {current.pinned_uri} {candidate.pinned_uri} "
-            f"--images DIR --labels CSV --dataset {self.dataset}"
+            f"--input DIR --labels CSV --output PATH --dataset {self.dataset}"
         )
         comparison = self._comparison(candidate, current)
         if comparison is None:
             return Finding(False, f"not compared with version {current.number}", next_step=step)
         if not fresh(comparison.at, self.max_age_days):
             return Finding(False, age_of(comparison.at), comparison.run_id, step)
-        if self.metric not in comparison.metrics:
-            return no_metric(self.metric, comparison.metrics, comparison.run_id)
         return self._judged(comparison)
 
     def _comparison(self, candidate: ModelVersion, current: ModelVersion) -> Comparison | None:
@@ -61,11 +60,15 @@ class Compared:
         return next((one for one in found if (one.against, one.dataset) == wanted), None)
 
     def _judged(self, comparison: Comparison) -> Finding:
-        value = comparison.metrics[self.metric]
+        # A comparison without labels leaves NaN in place of what an earlier one with labels knew.
+        known = {name: value for name, value in comparison.metrics.items() if not math.isnan(value)}
+        needed = (MCNEMAR_P, ONLY_CANDIDATE_RIGHT, ONLY_OTHER_RIGHT)
+        for metric in needed if self.metric == MCNEMAR_P else (self.metric,):
+            if metric not in known:
+                return no_metric(metric, known, comparison.run_id)
+        value = known[self.metric]
         if self.metric != MCNEMAR_P:
             return Finding(value >= self.bound, figure(value), comparison.run_id)
-        better, worse = (comparison.metrics.get(name) for name in (ONLY_CANDIDATE_RIGHT, ONLY_OTHER_RIGHT))
-        if better is None or worse is None:
-            return no_metric(ONLY_CANDIDATE_RIGHT, comparison.metrics, comparison.run_id)
+        better, worse = known[ONLY_CANDIDATE_RIGHT], known[ONLY_OTHER_RIGHT]
         found = f"better on {better:g}, worse on {worse:g} photos, p {value:.3g}"
         return Finding(better >= worse or value >= self.bound, found, comparison.run_id)

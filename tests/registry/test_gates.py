@@ -197,6 +197,8 @@ COMPARED = '[[Production.comparisons]]\ndataset = "shop"\n'
         ("min_agreement = 0.9", comparison(against=7, agreement=1.0), False, "not compared with version 1"),
         ("min_agreement = 0.9", {}, False, "not compared with version 1"),
         ("min_agreement = 0.9", comparison(other=1.0), False, "no agreement; there are other"),
+        ("not_worse_p = 0.05", comparison(agreement=1.0), False, "no mcnemar_p; there are agreement"),
+        ("not_worse_p = 0.05", comparison(mcnemar_p=float("nan")), False, "no mcnemar_p; there are none"),
     ],
 )
 def test_a_comparison_is_with_the_version_that_is_there(declared, asked, said, passed, found) -> None:
