@@ -63,20 +63,23 @@ class Bench:
         )
 
 
-def prepare(bench: Bench, precisions: Iterable[str]) -> None:
-    """Build the network, register it with these precisions, promote it, and save the plain PythonModel."""
+def prepare(bench: Bench, precisions: Iterable[str], transforms: Iterable[str] = ()) -> None:
+    """Build the network, register it with these choices, promote it, and save the plain PythonModel."""
     bench.folder.mkdir(parents=True)
     module = networks.build(bench.network, _tensors(bench.network, bench.photos))
     weights = bench.folder / "weights.pt"
     torch.save(module.state_dict(), weights)
     pyfunc.save(bench.network.name, weights, bench.folder / "pyfunc")
-    _register(bench, module, tuple(precisions))
+    _register(bench, module, tuple(precisions), tuple(transforms))
 
 
-def _register(bench: Bench, module: torch.nn.Module, precisions: tuple[str, ...]) -> None:
+def _register(
+    bench: Bench, module: torch.nn.Module, precisions: tuple[str, ...], transforms: tuple[str, ...]
+) -> None:
     options = PackageOptions(
         architecture=bench.network.factory,
         precisions=precisions,
+        transforms=transforms,
         golden=bench.photos.take(min(GOLDEN_PHOTOS, len(bench.photos.files)), bench.folder / "golden"),
         min_agreement=0.0,  # random weights decide narrowly; what the labels have in common is in the report
     )

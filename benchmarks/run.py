@@ -57,7 +57,8 @@ def _measure(network: Network, options: argparse.Namespace, photo_set: PhotoSet,
     contenders = _contenders(network, options.contenders)
     plan = Plan(contenders, options.photos or network.photos, options.repeats, options.even)
     bench = Bench(network, photo_set, scratch / network.name, options.cores)
-    prepare(bench, {contender.precision for contender in contenders})
+    transforms = {contender.transform for contender in contenders if contender.transform}
+    prepare(bench, {contender.precision for contender in contenders}, transforms)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     measured = results.Invocation(
         network=network.name,
