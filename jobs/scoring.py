@@ -35,7 +35,8 @@ _SCORED = "_stagewright_scored"
 class ScoreOptions:
     """`content_column` holds the photos' bytes, `keep` goes along into the result.
 
-    None leaves a param to the model's own default. `run_id` is stamped on every row; by default a new one.
+    None leaves a param to the model's own default. `label_as="index"` has a classifier answer with the positions
+    of its classes, which are exact where two have one name. `run_id` is stamped on every row; by default a new one.
     `use` is what policies ask for: one that names a stage for jobs leaves evaluations alone.
     """
 
@@ -47,6 +48,7 @@ class ScoreOptions:
     decode_threads: int | None = None
     transform: str | None = None
     decode: str | None = None
+    label_as: str | None = None
     run_id: str | None = None
     use: Use = Use.SCORING
 
@@ -60,6 +62,7 @@ class ScoreOptions:
             "decode_threads": self.decode_threads,
             "transform": self.transform,
             "decode": self.decode,
+            "label_as": self.label_as,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -113,10 +116,10 @@ def _udf(images: DataFrame, registry: Registry, version: ModelVersion, options: 
     """The UDF and the prediction's fields; the same one for the same content and params in one application."""
     context = shipping.context_of(images.sparkSession)
     if context is None:
-        return _new_udf(images, _local_copy(registry, version), options)
+        return _new_udf(images, local_copy(registry, version), options)
     key = (context.applicationId, version.manifest_digest, tuple(sorted(options.params.items())))
     if key not in _udfs:
-        _udfs[key] = _new_udf(images, _local_copy(registry, version), options)
+        _udfs[key] = _new_udf(images, local_copy(registry, version), options)
     return _udfs[key]
 
 
@@ -162,7 +165,7 @@ def _columns(version: ModelVersion, fields: list[str], run_id: str) -> list[Colu
 _copies: dict[tuple[str, str, int, str | None], Path] = {}
 
 
-def _local_copy(registry: Registry, version: ModelVersion) -> Path:
+def local_copy(registry: Registry, version: ModelVersion) -> Path:
     """The verified artifacts, fetched once for each process and version.
 
     Kept until the process ends: a local master's tasks read them whenever the lazy DataFrame is evaluated.

@@ -83,13 +83,25 @@ def _files_scanned(spark: SparkSession, index: Any) -> int:
     return sum(folders.apply(i).files().size() for i in range(folders.size()))
 
 
+def folder(spark: SparkSession, source: Source) -> str | None:
+    """The folder that the photos' column `path` begins with, as Spark writes it; None where there is none."""
+    if source.format != IMAGES or not _is_folder(spark, source.path):
+        return None
+    files, path = _hadoop(spark, source.path)
+    return str(files.makeQualified(path).toString()).rstrip("/")
+
+
 def _is_folder(spark: SparkSession, path: str) -> bool:
     """Asks Hadoop's file system, so that it holds for s3a:// and hdfs:// paths too."""
+    files, hadoop_path = _hadoop(spark, path)
+    return bool(files.isDirectory(hadoop_path))
+
+
+def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
     jvm = spark._jvm
     assert jvm is not None
     hadoop_path = jvm.org.apache.hadoop.fs.Path(path)
-    files = hadoop_path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
-    return bool(files.isDirectory(hadoop_path))
+    return hadoop_path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), hadoop_path
 
 
 def _any_case_glob() -> str:

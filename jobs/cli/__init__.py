@@ -12,6 +12,7 @@ import click
 
 from registry import Refusal, RegistryError
 
+from .evaluating import compare, evaluate
 from .looking import history, resolve, versions
 from .moving import promote, rollback
 from .policy import policy
@@ -32,6 +33,8 @@ COMMANDS = (
     verify,
     policy,
     score,
+    evaluate,
+    compare,
     doctor,
     demo,
 )

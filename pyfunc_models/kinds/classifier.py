@@ -11,6 +11,8 @@ from ..engines import Outputs
 from ..image_model import LABELS, Column, ImageModel
 
 DEFAULT_TOP_K = 5
+# How `label` names a class: by its label, or exactly by its position, as two classes may have one label.
+BY_NAME, BY_INDEX = "name", "index"
 
 
 class ImageClassifier(ImageModel):
@@ -26,7 +28,10 @@ class ImageClassifier(ImageModel):
             "top",
         ),
     ]
-    params: ClassVar[list[ParamSpec]] = [ParamSpec("top_k", DataType.long, DEFAULT_TOP_K)]
+    params: ClassVar[list[ParamSpec]] = [
+        ParamSpec("top_k", DataType.long, DEFAULT_TOP_K),
+        ParamSpec("label_as", DataType.string, BY_NAME),
+    ]
 
     def load_context(self, context: Any) -> None:
         """Read the labels too, one for each logit."""
@@ -37,14 +42,16 @@ class ImageClassifier(ImageModel):
     def columns(self, outputs: Outputs, params: dict[str, Any]) -> dict[str, Column]:
         """Logits float32 [N, C] -> N labels, scores in [0, 1] and lists of k {label, score}.
 
-        Equal scores come in the order of the classes. Raises ValueError where k is below 1.
+        With the param `label_as` `index`, a class is called by its position, such as "134". Equal scores come in
+        the order of the classes. Raises ValueError where k is below 1.
         """
         k = int(params.get("top_k") or DEFAULT_TOP_K)
         if k < 1:
             raise ValueError(f"top_k must be 1 or more, not {k}.")
         scores = softmax(outputs)
         classes = top_classes(scores, min(k, scores.shape[1]))
-        labels = self.labels[classes]
+        by_index = params.get("label_as") == BY_INDEX
+        labels: Any = classes.astype(str).astype(object) if by_index else self.labels[classes]
         best = np.take_along_axis(scores, classes, axis=1)
         top = [
             [{"label": label, "score": score} for label, score in zip(*row, strict=True)]
