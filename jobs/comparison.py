@@ -10,17 +10,17 @@ from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pyfunc_models import Status
 from pyfunc_models.pairing import share_decoder
 from registry import Comparison, ModelVersion, Outcome, Registry, RunStatus, Use
 from registry.evidence import comparisons_of
-from registry.gates.comparing import MCNEMAR_P, ONLY_CANDIDATE_RIGHT, ONLY_OTHER_RIGHT
 
-from . import batch, labelled, metrics, pairing, report, scoring, sinks, sources
-from .comparison_report import ComparisonReport, Disagreement
+from . import batch, comparison_figures, labelled, pairing, report, scoring, sinks, sources
+from .comparison_figures import CLASS
+from .comparison_report import ComparisonReport
 from .errors import InputError, JobFailed
 from .labelled import TRUTH, Labels
 from .report import ScoreReport
@@ -28,10 +28,7 @@ from .scoring import ScoreOptions
 from .sinks import Sink
 from .sources import Source
 
-SHOWN = 10
-"""Disagreements in the report; the output has all."""
-
-CLASS, DIGEST, RUN = "class_index", "photo_digest", "comparison_run_id"
+DIGEST, RUN = "photo_digest", "comparison_run_id"
 TAKEN = ("a", "b", "agree", CLASS, DIGEST, RUN)
 
 
@@ -179,7 +176,7 @@ def _write(
 def _report(
     written: DataFrame, job: CompareJob, contest: Contest, run_id: str, seconds: float
 ) -> ComparisonReport:
-    totals = _totals(written)
+    totals = comparison_figures.totals(written)
     if not totals["decided"]:
         raise JobFailed(f"Neither version could answer for any of the {totals['photos']:,} photos.")
     sides = [
@@ -197,6 +194,7 @@ def _report(
         )
         for name, version, requested in (("a", contest.a, job.a), ("b", contest.b, job.b))
     ]
+    key = labelled.name_of(written.sparkSession, job.source, job.options.keep[0])
     lines = (row[0] for row in written.select(DIGEST).orderBy(DIGEST).toLocalIterator())
     return ComparisonReport(
         a=sides[0],
@@ -204,77 +202,9 @@ def _report(
         dataset=contest.dataset,
         dataset_digest=labelled.dataset_digest(lines),
         decoded_once=share_decoder(contest.models),
-        metrics=_figures(totals, contest.labels is not None),
-        disagreements=_disagreements(written, job, contest),
+        metrics=comparison_figures.figures(totals, contest.labels is not None),
+        disagreements=comparison_figures.disagreements(written, key, contest.names),
     )
-
-
-def _totals(written: DataFrame) -> dict[str, Any]:
-    a, b = F.col("a"), F.col("b")
-    right = {
-        name: F.coalesce(F.col(name)["class_index"] == F.col(CLASS), F.lit(False)) for name in ("a", "b")
-    }
-    counts: dict[str, Column] = {
-        "photos": F.count(F.lit(1)),
-        "decided": F.count("agree"),
-        "agree": F.count_if("agree"),
-        "confidence_a": F.avg(a["score"]),
-        "confidence_b": F.avg(b["score"]),
-        "confidence_shift": F.avg(b["score"] - a["score"]),
-        "right_a": F.count_if(right["a"]),
-        "right_b": F.count_if(right["b"]),
-        ONLY_OTHER_RIGHT: F.count_if(right["a"] & ~right["b"]),
-        ONLY_CANDIDATE_RIGHT: F.count_if(right["b"] & ~right["a"]),
-    }
-    for name in ("a", "b"):
-        for status in Status:
-            counts[f"{name}_{status.value}"] = F.count_if(F.col(name)["status"] == status.value)
-    row = written.agg(*(column.alias(name) for name, column in counts.items())).first()
-    assert row is not None  # an aggregate has one row
-    return row.asDict()
-
-
-def _figures(totals: Mapping[str, Any], with_labels: bool) -> dict[str, float]:
-    photos = totals["photos"]
-    confidence = ("confidence_a", "confidence_b", "confidence_shift")
-    figures = {
-        "photos": float(photos),
-        "agreement": totals["agree"] / totals["decided"],
-        "disagreements": float(totals["decided"] - totals["agree"]),
-        **{name: math.nan if totals[name] is None else float(totals[name]) for name in confidence},
-    }
-    if not with_labels:
-        return figures
-    better, worse = totals[ONLY_CANDIDATE_RIGHT], totals[ONLY_OTHER_RIGHT]
-    return figures | {
-        "top1": totals["right_b"] / photos,
-        "top1_against": totals["right_a"] / photos,
-        ONLY_CANDIDATE_RIGHT: float(better),
-        ONLY_OTHER_RIGHT: float(worse),
-        MCNEMAR_P: metrics.mcnemar_p(better, worse),
-    }
-
-
-def _disagreements(written: DataFrame, job: CompareJob, contest: Contest) -> list[Disagreement]:
-    key = labelled.name_of(written.sparkSession, job.source, job.options.keep[0])
-    rows = (
-        written.where("not agree")
-        .orderBy(key)
-        .limit(SHOWN)
-        .select(key.alias("key"), "a", "b", CLASS)
-        .collect()
-    )
-    return [
-        Disagreement(
-            key=row.key,
-            a=row.a.label or row.a.status,
-            a_score=row.a.score,
-            b=row.b.label or row.b.status,
-            b_score=row.b.score,
-            label=None if row[CLASS] is None else contest.names[row[CLASS]],
-        )
-        for row in rows
-    ]
 
 
 def _evidence(done: ComparisonReport, contest: Contest) -> Comparison:
