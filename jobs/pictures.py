@@ -80,8 +80,10 @@ def _shown(answered: pd.DataFrame) -> tuple[list[int], int]:
 
 
 def _short(labels: Sequence[str], index: int) -> str:
-    """The index tells two classes of one label apart."""
+    """The index tells two classes of one label apart; without labels of its own a class is its index."""
     label = labels[index]
+    if label == str(index):
+        return label
     return f"{index} {label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + '…'}"
 
 

@@ -124,7 +124,7 @@ def test_weights_from_a_training_checkpoint_are_found_in_it(fixture, tmp_path, c
         (["--preprocess", "x.json"], "leave out --resize"),
         (["--kind", "detector"], "There is no kind of prediction 'detector'"),
         (["--precision", "fp8"], "There is no precision 'fp8'"),
-        (["--precision", "int8"], "Jobs may choose int8 only after it was measured against f32"),
+        (["--precision", "int8"], "Jobs may choose int8 only after it was measured. Hand over"),
         (["--precision", "bf16", "--golden", "/no/such/photos"], "There is no folder '/no/such/photos'"),
         (["--min-agreement", "2"], "is not in the range 0<=x<=1"),
         (["--labels", "/no/such/labels.txt"], "cannot be read as labels"),
