@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 import torch
+from mlflow.tracking import MlflowClient
 from safetensors.torch import save_file
 
 from jobs.cli import cli, main
@@ -290,7 +291,8 @@ def test_score_without_a_jdk_says_so_in_one_line(stagewright, fixture, tmp_path)
 def test_doctor_looks_at_what_a_job_needs(fixture, capsys) -> None:
     assert main(["doctor", "--json"]) == 0
     findings = {finding["subject"]: finding for finding in json.loads(capsys.readouterr().out)}
-    assert {"python", "java", "packages", "cpu", "gpu", "registry"} == set(findings)
+    assert {"python", "java", "packages", "cpu", "gpu", "registry", "stages"} == set(findings)
+    assert findings["stages"]["good"]
     assert "colours" in findings["registry"]["found"]
     assert all(precision in findings["cpu"]["found"] for precision in ("f32", "bf16", "int8"))
 
@@ -300,3 +302,26 @@ def test_doctor_fails_on_a_registry_that_does_not_answer(monkeypatch, capsys) ->
     monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
     assert main(["doctor"]) == 1
     assert "FAIL  registry" in capsys.readouterr().out
+
+
+def test_doctor_names_a_stage_and_an_alias_that_differ_and_what_makes_them_one(
+    fixture: Fixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = Registry(fixture.uri).resolve("models:/colours/Production").number
+    MlflowClient(fixture.uri).delete_registered_model_alias("colours", "production")
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert f"FAIL  stages      Production of 'colours' holds version {number}, its alias" in told
+    assert f"stagewright promote colours {number} Production" in told
+
+
+def test_history_at_a_time_tells_who_stood_where_then(
+    fixture: Fixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["history", "colours", "--at", "2999-01-01T00:00", "--json"]) == 0
+    stages = json.loads(capsys.readouterr().out)["stages"]
+    assert stages["Production"]["event"]["kind"] == "promoted"
+    assert main(["history", "colours", "--at", "2000-01-01"]) == 0
+    assert "Production  -        -" in capsys.readouterr().out
+    assert main(["history", "colours", "--at", "yesterday"]) == 2
+    assert "write it as 2026-11-24T09:30" in capsys.readouterr().err
