@@ -16,8 +16,9 @@ DEFAULTS: dict[str, str] = {
     "spark.sql.files.openCostInBytes": str(64 * 1024),
     # Reads the next Arrow batch while Python works on this one: 4 to 6 %.
     "spark.python.udf.pipelined.enabled": "true",
-    # JVM and Python worker are on one machine: bytes alone went over at 3,500 photos a second, by TCP at 2,000.
-    "spark.python.unix.domain.socket.enabled": "true",
+    # Not spark.python.unix.domain.socket.enabled: bytes alone go over faster, but a whole job of 6,000 photos with a
+    # network that costs nothing took as long (560 and 580 photos a second with it, 580 and 560 without), and when the
+    # session ends its idle workers write to a closed socket and leave their tracebacks on the console.
     # Bytes, not rows, decide how much goes over at once: 10,000 rows of photos would be a gigabyte.
     "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * 1024 * 1024),
     # With a columnar child Spark 4.3 keeps whole batches of photos on the heap beside the UDF, up to 10,000 rows:
