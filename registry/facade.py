@@ -138,15 +138,15 @@ class Registry:
         version: ModelVersion | None = None,
     ) -> str:
         """Begin an MLflow run and give its id; a run of a version is found again by `jobs_of`."""
-        return self._client.start_run(experiment, name, {**(tags or {}), **_link(version)})
+        return self._client.runs.start(experiment, name, {**(tags or {}), **_link(version)})
 
     def finish_run(self, run_id: str, outcome: Outcome) -> None:
         """Record a run's metrics, params and tags, and end it with its status."""
-        self._client.finish_run(run_id, outcome)
+        self._client.runs.finish(run_id, outcome)
 
     def log_files(self, run_id: str, directory: Path | str, place: str = "") -> None:
         """Keep a directory's files among a run's artifacts, below `place`."""
-        self._client.log_files(run_id, Path(directory), place)
+        self._client.runs.log_files(run_id, Path(directory), place)
 
     def set_version_tags(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
         """Set tags of a version, such as figures that were measured after it was registered."""
@@ -154,15 +154,15 @@ class Registry:
 
     def run(self, run_id: str) -> Run:
         """One run, of a job or of a registration."""
-        return self._client.run(run_id)
+        return self._client.runs.get(run_id)
 
     def jobs_of(self, version: ModelVersion) -> list[Run]:
         """The runs that used a version, newest first."""
-        return self._client.runs_tagged(_link(version))
+        return self._client.runs.tagged(_link(version))
 
     def model_of(self, run_id: str) -> ModelVersion:
         """The version that a run used. Raises RunNotFound where it is no run of a version."""
-        said = self._client.run(run_id).tags
+        said = self._client.runs.get(run_id).tags
         if keys.RUN_MODEL_NAME not in said:
             raise RunNotFound(f"The run {run_id!r} used no model version.", "Give the run of a scoring job.")
         return self._client.version(said[keys.RUN_MODEL_NAME], int(said[keys.RUN_MODEL_VERSION]))

@@ -61,7 +61,7 @@ def register(client: Client, request: Request) -> Registration:
     user_tags = tags.checked(request.user_tags)
     package = PackagedModel.read(request.directory)
     if request.source_run_id is not None:
-        client.run(request.source_run_id)
+        client.runs.get(request.source_run_id)
     policy.check_package(name, {}, package.pickled)  # this machine's, before a model of this name is made
     policy.check_package(name, client.ensure_model(name).tags, package.pickled)
     if known := _of_digest(client, name, package.model_digest):
@@ -118,7 +118,7 @@ def _upload(
     client: Client, request: Request, package: PackagedModel, said: Mapping[str, str]
 ) -> tuple[LoggedModel, dict[str, str]]:
     """The uploaded directory and the tags of the version to be made from it."""
-    run_id = request.source_run_id or client.start_run(EXPERIMENT, request.name, {tags.RUN_PURPOSE: PURPOSE})
+    run_id = request.source_run_id or client.runs.start(EXPERIMENT, request.name, {tags.RUN_PURPOSE: PURPOSE})
     own = request.source_run_id is None
     try:
         logged = client.log_model(run_id, request.name, said, package.directory)
@@ -133,7 +133,7 @@ def _upload(
 def _close(client: Client, run_id: str, own: bool, outcome: Outcome) -> None:
     """End the run that was made for the registration; a training run is its owner's to end."""
     if own:
-        client.finish_run(run_id, outcome)
+        client.runs.finish(run_id, outcome)
 
 
 def _params(package: PackagedModel) -> dict[str, object]:

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities import LoggedModelOutput
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
-from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from registry import tags
-from registry.client.entities import LoggedModel, RegisteredModel, run_of, version_of
+from registry.client.entities import LoggedModel, RegisteredModel, version_of
 from registry.client.faults import PRESENT, Allowed, Faults
+from registry.client.runs import Runs
+from registry.client.searching import pages, quoted
 from registry.connection import Address, probe_database
 from registry.errors import (
     AliasNotFound,
     ModelNotFound,
     NotFound,
     RegistryError,
-    RegistryFault,
-    RunNotFound,
     StagesRefused,
     VersionNotFound,
 )
-from registry.runs import Outcome, Run
 from registry.versions import ModelVersion, Stage
-
-T = TypeVar("T")
 
 
 class Client:
@@ -49,6 +43,7 @@ class Client:
             for uri in {address.tracking_uri, address.registry_uri or address.tracking_uri}:
                 probe_database(uri)
             self._mlflow = MlflowClient(address.tracking_uri, address.registry_uri)
+        self.runs = Runs(self._mlflow, self._faults, address)
 
     # Models and versions
 
@@ -84,7 +79,7 @@ class Client:
         model = self.model(name)
         search = f"name = {quoted(name)}"
         with self._faults.calls():
-            found = list(_pages(lambda token: self._mlflow.search_model_versions(search, page_token=token)))
+            found = list(pages(lambda token: self._mlflow.search_model_versions(search, page_token=token)))
         # search_model_versions gives no aliases on SQL stores, and some stores match names without case.
         ours = [version_of(entity, model) for entity in found if entity.name == name]
         return sorted(ours, key=lambda version: version.number)
@@ -186,13 +181,6 @@ class Client:
             raise
         return LoggedModel(made.model_id, run_id, made.artifact_location)
 
-    def log_files(self, run_id: str, directory: Path, place: str) -> None:
-        """Upload a directory's files into a folder of a run's artifacts. Raises RunNotFound."""
-        with self._faults.calls(absent=_no_run(run_id)):
-            self._mlflow.get_run(run_id)
-        with self._faults.transfers():
-            self._mlflow.log_artifacts(run_id, str(directory), place)
-
     def download(self, version: ModelVersion, into: Path) -> None:
         """Copy a version's model directory into an existing empty folder; verifies nothing."""
         with self._faults.calls():
@@ -202,50 +190,6 @@ class Client:
                 source, tracking_uri=self.address.tracking_uri, registry_uri=self.address.registry_uri
             )
             repository.download_artifacts("", str(into))
-
-    # Runs
-
-    def start_run(self, experiment: str, name: str, said: Mapping[str, str]) -> str:
-        """Begin a run in an experiment, which is made where it does not exist; gives the run's id."""
-        with self._faults.calls():
-            made = self._mlflow.create_run(
-                self._experiment_id(experiment), run_name=name, tags=dict(said), start_time=_now_ms()
-            )
-        return str(made.info.run_id)
-
-    def finish_run(self, run_id: str, outcome: Outcome) -> None:
-        """Record what a run has to say and end it. Raises RunNotFound."""
-        now = _now_ms()
-        metrics = [Metric(key, float(value), now, 0) for key, value in outcome.metrics.items()]
-        params = [Param(key, str(value)) for key, value in outcome.params.items()]
-        run_tags = [RunTag(key, str(value)) for key, value in outcome.tags.items()]
-        with self._faults.calls(absent=_no_run(run_id)):
-            for part in _chunks(metrics, MAX_METRICS_PER_BATCH):
-                self._mlflow.log_batch(run_id, metrics=part)
-            for some in _chunks(params, MAX_PARAMS_TAGS_PER_BATCH):
-                self._mlflow.log_batch(run_id, params=some)
-            for few in _chunks(run_tags, MAX_PARAMS_TAGS_PER_BATCH):
-                self._mlflow.log_batch(run_id, tags=few)
-            self._mlflow.set_terminated(run_id, outcome.status.value)
-
-    def run(self, run_id: str) -> Run:
-        """One run. Raises RunNotFound."""
-        with self._faults.calls(absent=_no_run(run_id)):
-            return run_of(self._mlflow.get_run(run_id))
-
-    def runs_tagged(self, wanted: Mapping[str, str]) -> list[Run]:
-        """The runs of all experiments that carry all these tags, newest first."""
-        search = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in wanted.items())
-        with self._faults.calls():
-            places = [
-                found.experiment_id
-                for found in _pages(lambda token: self._mlflow.search_experiments(page_token=token))
-            ]
-            order = ["attributes.start_time DESC"]
-            runs = _pages(
-                lambda token: self._mlflow.search_runs(places, search, order_by=order, page_token=token)
-            )
-            return [run_of(entity) for entity in runs]
 
     # Within
 
@@ -263,24 +207,6 @@ class Client:
             with self._faults.calls():
                 change(*arguments)
 
-    def _experiment_id(self, name: str) -> str:
-        found = self._mlflow.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return str(
-                    self._mlflow.create_experiment(name, artifact_location=self.address.artifacts_of(name))
-                )
-            except MlflowException as fault:
-                if fault.error_code not in PRESENT:
-                    raise
-                found = self._mlflow.get_experiment_by_name(name)
-        if found is None or found.lifecycle_stage != "active":
-            raise RegistryFault(
-                f"The experiment {name!r} was deleted.",
-                "Restore it in MLflow's UI, or remove it for good with `mlflow gc`.",
-            )
-        return str(found.experiment_id)
-
     def _link(self, model_id: str, name: str, number: int) -> None:
         """Let MLflow's page of the logged model name its version: servers see to it, databases do not."""
         known = self._mlflow.get_logged_model(model_id).tags.get(tags.MLFLOW_MODEL_VERSIONS)
@@ -291,31 +217,6 @@ class Client:
             self._mlflow.set_logged_model_tags(model_id, said)
 
 
-def quoted(text: str) -> str:
-    """A string of MLflow's search language, which knows two quotes and no escapes."""
-    return f'"{text}"' if "'" in text else f"'{text}'"
-
-
-def _pages(fetch: Any) -> Iterator[Any]:
-    """The items of every page that `fetch(token)` gives."""
-    token: str | None = None
-    while True:
-        page = fetch(token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def _chunks(items: list[T], size: int) -> Iterator[list[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-def _no_run(run_id: str) -> RunNotFound:
-    return RunNotFound(f"There is no run {run_id!r}.", "Give the id that MLflow's UI shows for the run.")
-
-
 def _stage_of(alias: str) -> str:
     return alias.title() if alias in ("staging", "production") else "STAGE"
 
@@ -323,10 +224,6 @@ def _stage_of(alias: str) -> str:
 def _logged_name(name: str) -> str:
     """A registered name as a LoggedModel's, which may hold none of / : . % and quotes."""
     return "".join("-" if char in "/:.%\"'" else char for char in name)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def _listed(items: list[Any]) -> str:
