@@ -19,13 +19,13 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from registry import tags
-from registry.errors import RegistryError, RegistryFault
+from registry.errors import RegistryFault
 from registry.history import Event, events_in, write
 
 if TYPE_CHECKING:
@@ -160,19 +160,15 @@ class Claimant:
         """The event that follows the parent, in the ledger: the proposal, or what others got there first.
 
         Without a proposal it finishes what others began, and gives None where nobody did. Raises RegistryFault
-        where too many propose at once for too long; then nothing was decided by this process.
+        where too many propose at once for too long; then nothing was decided by this process. Where a request
+        fails the claim stays: it may arrive yet, and a claim that goes before its parent has a follower would let
+        others decide without having heard it.
         """
-        try:
-            for ballot in range(1, MAX_BALLOTS + 1):
-                done, event = self._vote(proposal)
-                if done:
-                    return event
-                time.sleep(random.uniform(0, BACKOFF_S * min(ballot, 10)))
-        except BaseException:
-            # An undecided voice may be taken back; one that cannot be is the next command's to finish.
-            with suppress(RegistryError):
-                self.release()
-            raise
+        for ballot in range(1, MAX_BALLOTS + 1):
+            done, event = self._vote(proposal)
+            if done:
+                return event
+            time.sleep(random.uniform(0, BACKOFF_S * min(ballot, 10)))
         self.release()
         raise RegistryFault(
             f"Too many moves of {self._name!r} at once: {MAX_BALLOTS} ballots decided nothing.", "Try again."

@@ -167,9 +167,9 @@ def _decided(client: Client, name: str, planned: _Plan, proposal: Event) -> Prom
     """The proposal made true, or the move that came first."""
     with Claimant(client, name, proposal.parent) as claimant:
         event = claimant.decide(proposal)
-        if event != proposal:
+        if event is not None and event.event_id != proposal.event_id:
             claimant.release()
-            return event or proposal
+            return event
         ledger = materialise(client, name)
         claimant.release()
     version = ledger.version(planned.version.number) or planned.version

@@ -102,7 +102,7 @@ def reconciled(client: Client, name: str) -> Ledger:
         elif ledger.outside:
             _take_over(client, name, ledger)
         else:
-            _forget(client, name, [claim for claim in begun if claim.dead])
+            # Claims on what is not decided yet stay, whoever made them: see `Claimant.decide`.
             return ledger
     raise RegistryFault(
         f"The versions of {name!r} are moved faster than this command can follow.", "Try again."
@@ -234,7 +234,7 @@ def _take_over(client: Client, name: str, ledger: Ledger) -> None:
         with Claimant(client, name, parent.event_id if parent else "") as claimant:
             written = claimant.decide(event)
             claimant.release()
-        if written != event:
+        if written is None or written.event_id != event.event_id:
             return
         parent = event
 

@@ -127,8 +127,9 @@ def _whole(uri: str, name: str) -> int:
     [stands] = _in_production(uri, name)
     model = MlflowClient(uri).get_registered_model(name)
     assert int(model.aliases["production"]) == stands
-    assert claims_in(model.tags) == []
     events = events_in(model.tags)
+    # One that nobody accepted may stay, for its process's last request may still be on its way; it stops nobody.
+    assert [claim for claim in claims_in(model.tags) if claim.accepted] == []
     assert [event.kind for event in events if event.kind is EventKind.SEEN] == []
     promoted = [event.version for event in events if event.to_stage is Stage.PRODUCTION]
     assert promoted == [1, 2][:stands]
