@@ -179,6 +179,8 @@ def _decode(name: str, data: bytes, limits: _Limits) -> Image.Image:
         box = _reduce(image, limits.orientation, limits.needed)
     _check_size(image.size, limits.pixels)
     _check_depth(name, image)
+    # All of it at once: Pillow hands the decoder 64 kB at a time, each time with a copy of what is left over.
+    image.decodermaxblock = max(image.decodermaxblock, len(data))
     image.load()
     rgb = _to_rgb(image)
     turn = _turn(image) if limits.orientation == "exif" else None

@@ -57,6 +57,9 @@ def expected_pixels(image: Image.Image, spec: Preprocess) -> np.ndarray:
 @example(size=(256, 256), resize=256, crop=(256, 256), interpolation="bilinear")
 @example(size=(300, 200), resize=None, crop=(225, 223), interpolation="bilinear")
 @example(size=(30, 20), resize=20, crop=(31, 25), interpolation="bicubic")
+@example(size=(500, 375), resize=256, crop=(224, 224), interpolation="bilinear")
+@example(size=(375, 500), resize=256, crop=(224, 224), interpolation="bicubic")
+@example(size=(300, 390), resize=(130, 270), crop=(100, 100), interpolation="bicubic")  # columns first
 def test_pixels_are_torchvisions_to_the_bit(
     size: tuple[int, int], resize: Any, crop: tuple[int, int], interpolation: Any
 ) -> None:
