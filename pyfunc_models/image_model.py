@@ -17,11 +17,11 @@ from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
-from . import device, fast_resample, kinds, model_store, pipeline
+from . import device, fast_decode, fast_resample, files, kinds, model_store, pipeline
 from .decode import RowFault, Status, decode
 from .engines import Engine, Images, Outputs, Precision, engine_module
 from .preprocess import Preprocess, resized_size, transform, transform_fast
-from .reading import EXACT, DecodeChoice, Reading, TransformChoice
+from .reading import EXACT, ContentChoice, DecodeChoice, Reading, TransformChoice
 from .resample import REDUCED
 from .spec import ModelSpec
 
@@ -29,6 +29,7 @@ from .spec import ModelSpec
 PREPROCESS = "preprocess.json"
 LABELS = "labels.json"
 CALLABLES = "callables.pkl"
+_FAST = Reading(TransformChoice.FAST)
 
 Transform = Callable[[Image.Image], Image.Image]
 Postprocess = Callable[[Outputs], Outputs]
@@ -84,6 +85,7 @@ class ImageModel(PythonModel, ABC):
             ParamSpec("precision", DataType.string, Precision.F32.value),
             ParamSpec("transform", DataType.string, TransformChoice.EXACT.value),
             ParamSpec("decode", DataType.string, DecodeChoice.FULL.value),
+            ParamSpec("content_as", DataType.string, ContentChoice.BYTES.value),
         ]
         status = [ColSpec(DataType.string, "status"), ColSpec(DataType.string, "error")]
         return ModelSignature(
@@ -113,7 +115,8 @@ class ImageModel(PythonModel, ABC):
         """DataFrame with a binary column `content` -> one row for each row; see the class.
 
         Params: `batch_size` and `decode_threads` (0: what suits the device); `precision` (`f32`), `transform`
-        (`exact`) and `decode` (`full`), or one that the version was registered with; and the kind's own.
+        (`exact`) and `decode` (`full`), or one that the version was registered with; `content_as` (`bytes`), or
+        `path`, where `content` holds the UTF-8 of paths of files on this machine; and the kind's own.
         """
         given = params or {}
         contents: list[bytes | None] = list(model_input["content"])
@@ -132,6 +135,10 @@ class ImageModel(PythonModel, ABC):
 
     def decode(self, content: bytes | None, reading: Reading = EXACT) -> Image.Image | RowFault:
         """Bytes of a photo -> RGB photo, or why not; reduced, it is no smaller than the resize makes it."""
+        if reading == _FAST and self.preprocess.orientation == "ignore":
+            image = fast_decode.decode(content)
+            if image is not None:
+                return image
         reduced = reading.decode is DecodeChoice.REDUCED
         needed = partial(resized_size, spec=self.preprocess) if reduced else None
         return decode(content, orientation=self.preprocess.orientation, needed=needed)
@@ -157,11 +164,13 @@ class ImageModel(PythonModel, ABC):
         """
         reading = Reading.of(params)
         if reading.transform is TransformChoice.FAST:
+            fast_decode.library()
             fast_resample.library()
         settings = pipeline.Settings(
             batch_size=int(params.get("batch_size") or engine.batch_size),
             threads=int(params.get("decode_threads") or here.threads),
             size=self.preprocess.output_size,
+            fetch=files.load if params.get("content_as") == ContentChoice.PATH else None,
         )
         scored = pipeline.score(contents, partial(self.read, reading=reading), engine, settings)
         return scored if scored.outputs is None else replace(scored, outputs=self.finish(scored.outputs))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import device, fast_resample
+from . import device, fast_decode, fast_resample
 from .decode import RowFault
 from .device import Device
 from .engines import Engine, EngineUnavailable, Images, Outputs, Precision
@@ -68,6 +68,7 @@ def _measure(model: ImageModel, engine: Engine, reading: Reading, photos: Sequen
 
 def _check_library() -> None:
     try:
+        fast_decode.library()
         fast_resample.library()
     except EngineUnavailable as error:
         raise PackagingError(

@@ -2,7 +2,8 @@
 
 While the engine works on some batches, the threads decode the next ones straight into their uint8 buffers.
 What is in flight is bounded by `engine.slots + READ_AHEAD + 1` batches and by the photo that each thread decodes,
-whatever the number of rows.
+whatever the number of rows. Where contents have to be fetched first, other threads do it for the batches that are
+read ahead, so that no decoder waits for a disk.
 """
 
 from collections import deque
@@ -20,18 +21,26 @@ from .engines import Engine, Images, Outputs
 READ_AHEAD = 2
 # Rows per call into a thread: the hand-over costs some 30 µs, a photo's decoding milliseconds.
 ROWS_PER_CALL = 4
+# Threads that fetch: they wait for a file system, and take next to no time of a core.
+FETCHERS = 4
 
 Content = bytes | None
+Fetched = Content | RowFault
+Fetch = Callable[[Content], Fetched]
 Read = Callable[[Content], Images | RowFault]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`batch_size` rows a batch, `threads` that decode, `size` (height, width) of the engine's input."""
+    """`batch_size` rows a batch, `threads` that decode, `size` (height, width) of the engine's input.
+
+    `fetch` makes a photo's bytes, or its fault, of what is in the row; None where these are the bytes.
+    """
 
     batch_size: int
     threads: int
     size: tuple[int, int]
+    fetch: Fetch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +95,27 @@ def _read_ahead(contents: Sequence[Content], read: Read, settings: Settings) -> 
 def _start(contents: Sequence[Content], start: int, read: Read, settings: Settings) -> _Batch:
     rows = contents[start : start + settings.batch_size]
     batch = _Batch(start, np.empty((len(rows), *settings.size, 3), dtype=np.uint8))
-
-    def fill(first: int) -> list[RowFault | None]:
-        return [
-            _fill_row(batch.images[i], rows[i], read)
-            for i in range(first, min(first + ROWS_PER_CALL, len(rows)))
-        ]
-
-    pool = _pool(settings.threads)
-    batch.calls.extend(pool.submit(fill, first) for first in range(0, len(rows), ROWS_PER_CALL))
+    pool = _pool("decode", settings.threads)
+    for first in range(0, len(rows), ROWS_PER_CALL):
+        few = _fetched(rows[first : first + ROWS_PER_CALL], settings.fetch)
+        batch.calls.append(pool.submit(_fill, batch.images[first : first + ROWS_PER_CALL], few, read))
     return batch
 
 
-def _fill_row(slot: Images, content: Content, read: Read) -> RowFault | None:
+def _fetched(rows: Sequence[Content], fetch: Fetch | None) -> Callable[[], Sequence[Fetched]]:
+    """Gives the rows' contents when it is called; what has to be fetched is on its way from now on."""
+    if fetch is None:
+        return lambda: rows
+    return _pool("fetch", FETCHERS).submit(lambda: [fetch(row) for row in rows]).result
+
+
+def _fill(slots: Images, contents: Callable[[], Sequence[Fetched]], read: Read) -> list[RowFault | None]:
+    return [_fill_row(slot, content, read) for slot, content in zip(slots, contents(), strict=True)]
+
+
+def _fill_row(slot: Images, content: Fetched, read: Read) -> RowFault | None:
+    if isinstance(content, RowFault):
+        return content
     pixels = read(content)
     if isinstance(pixels, RowFault):
         return pixels
@@ -111,5 +128,5 @@ def _fill_row(slot: Images, content: Content, read: Read) -> RowFault | None:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="decode")
+def _pool(name: str, threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix=name)

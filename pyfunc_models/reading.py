@@ -20,6 +20,13 @@ class DecodeChoice(StrEnum):
     REDUCED = "reduced"
 
 
+class ContentChoice(StrEnum):
+    """What the column `content` holds: a photo's bytes, or the path of a file that the worker reads."""
+
+    BYTES = "bytes"
+    PATH = "path"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One choice of each."""

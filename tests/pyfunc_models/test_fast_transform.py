@@ -162,8 +162,9 @@ def test_the_figures_are_those_of_the_pixels_and_answers_that_the_wrapper_gives(
 
 
 def test_the_library_is_required_where_a_job_may_need_it_and_nowhere_else(fast: Path, colours: Path) -> None:
-    assert "cykooz-resizer==" in (fast / "requirements.txt").read_text()
-    assert "cykooz" not in (colours / "requirements.txt").read_text()
+    for library in ("cykooz-resizer==", "simplejpeg=="):
+        assert library in (fast / "requirements.txt").read_text()
+        assert library not in (colours / "requirements.txt").read_text()
     assert ModelSpec.read(fast).model_digest != ModelSpec.read(colours).model_digest
 
 
@@ -202,11 +203,19 @@ def test_below_the_floor_it_is_refused_with_its_figures(golden: Path, tmp_path: 
     assert not (tmp_path / "m").exists()
 
 
-def test_a_machine_without_the_library_says_what_to_install(
-    fast: Path, golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "package_name"), [("cykooz_resizer", "cykooz-resizer"), ("simplejpeg", "simplejpeg")]
+)
+def test_a_machine_without_a_library_says_what_to_install(
+    module: str,
+    package_name: str,
+    fast: Path,
+    golden: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cykooz_resizer", None)
-    with pytest.raises(Exception, match=r"pip install 'cykooz-resizer.*every executor") as told:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(Exception, match=rf"pip install '{package_name}.*every executor") as told:
         scores(fast, sorted(golden.iterdir()), transform="fast")
     assert type(told.value).__name__ == EngineUnavailable.__name__
     assert scores(fast, sorted(golden.iterdir())).shape == (24, 4)
@@ -220,11 +229,11 @@ import sys
 import mlflow.pyfunc, pandas
 model = mlflow.pyfunc.load_model(sys.argv[1])
 found = model.predict(pandas.DataFrame({"content": [open(sys.argv[2], "rb").read()]}), {"transform": "fast"})
-print(found["status"][0], "torch" in sys.modules, "cykooz_resizer" in sys.modules)
+print(found["status"][0], *(name in sys.modules for name in ("torch", "cykooz_resizer", "simplejpeg")))
 """
 
 
 def test_a_cpu_worker_does_it_without_torch(fast: Path, golden: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, str(fast), str(next(golden.iterdir()))]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["ok", "False", "True"], done.stderr
+    assert done.stdout.split() == ["ok", "False", "True", "True"], done.stderr

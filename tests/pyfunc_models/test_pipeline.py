@@ -109,6 +109,46 @@ def test_reading_stays_a_bounded_number_of_batches_ahead_of_the_engine() -> None
     assert max(ahead) <= 4 * (READ_AHEAD + 1)
 
 
+def test_what_is_fetched_stays_with_its_row_and_faults_of_fetching_are_the_rows() -> None:
+    def fetch(content: bytes | None) -> bytes | RowFault | None:
+        assert content is not None
+        time.sleep(0.001 * (content[0] % 4))
+        return RowFault(Status.MISSING, "gone") if content[0] % 7 == 0 else bytes([content[0] + 1])
+
+    contents = [bytes([i]) for i in range(90)]
+    scored = score(contents, read, MeanEngine(), Settings(8, 2, SIZE, fetch))
+    assert answers(scored) == {i: i + 1 for i in range(90) if i % 7}
+    assert {fault.status for fault in scored.faults.values()} == {Status.MISSING}
+    assert sorted(scored.faults) == list(range(0, 90, 7))
+
+
+def test_fetching_stays_a_bounded_number_of_batches_ahead_of_the_engine() -> None:
+    fetched: list[bytes | None] = []
+    ahead: list[int] = []
+
+    def fetch(content: bytes | None) -> bytes | None:
+        fetched.append(content)
+        return content
+
+    class Slow(MeanEngine):
+        def submit(self, images: Images) -> Callable[[], Outputs]:
+            time.sleep(0.01)
+            ahead.append(len(fetched) - sum(self.batches))
+            return super().submit(images)
+
+    score([b"x"] * 400, read, Slow(slots=1), Settings(4, 4, SIZE, fetch))
+    assert len(fetched) == 400
+    assert max(ahead) <= 4 * (READ_AHEAD + 1)
+
+
+def test_what_fetching_raises_reaches_the_caller() -> None:
+    def fetch(content: bytes | None) -> bytes | None:
+        raise PermissionError("not yours")
+
+    with pytest.raises(PermissionError, match="not yours"):
+        score([b"x"] * 40, read, MeanEngine(), Settings(4, 2, SIZE, fetch))
+
+
 def test_a_transform_of_ones_own_that_gives_another_shape_is_that_rows_fault() -> None:
     def wrong(content: bytes | None) -> Images | RowFault:
         return np.zeros((5, 5, 3), dtype=np.uint8) if content == b"w" else read(content)
