@@ -15,7 +15,7 @@ from registry import ModelVersion, Outcome, Registry, RunStatus
 from . import report, sinks, sources
 from .errors import ErrorBudgetExceeded, JobFailed
 from .report import ScoreReport
-from .scoring import ScoreOptions, check_choices, score
+from .scoring import ScoreOptions, check_choices, score, takes_paths
 from .sinks import Sink
 from .sources import Source
 
@@ -91,7 +91,8 @@ def run(spark: SparkSession, registry: Registry, job: ScoreJob, say: Callable[[s
 def _score(
     images: DataFrame, registry: Registry, job: ScoreJob, version: ModelVersion, say: Callable[[str], None]
 ) -> ScoreReport:
-    predictions = score(images, version, registry=registry, options=job.options)
+    images, options = _leave_reading_to_workers(images, registry, job, version)
+    predictions = score(images, version, registry=registry, options=options)
     counted, observation = report.observed(predictions)
     started = time.monotonic()
     try:
@@ -113,6 +114,18 @@ def _score(
         by_status=by_status,
         seconds=round(seconds, 3),
     )
+
+
+def _leave_reading_to_workers(
+    images: DataFrame, registry: Registry, job: ScoreJob, version: ModelVersion
+) -> tuple[DataFrame, ScoreOptions]:
+    """What to score and how: paths in place of bytes, wherever that gives the same rows."""
+    options = job.options
+    paths = sources.by_path(images, job.source)
+    own_content = options.content_column != "content" or "content" in options.keep
+    if paths is None or own_content or options.content_as or not takes_paths(registry, version):
+        return images, options
+    return paths, replace(options, content_as="path")
 
 
 def _with_run(job: ScoreJob, run_id: str) -> ScoreJob:

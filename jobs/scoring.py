@@ -36,7 +36,8 @@ class ScoreOptions:
     """`content_column` holds the photos' bytes, `keep` goes along into the result.
 
     None leaves a param to the model's own default. `label_as="index"` has a classifier answer with the positions
-    of its classes, which are exact where two have one name. `run_id` is stamped on every row; by default a new one.
+    of its classes, which are exact where two have one name. `content_as="path"` says that the column holds paths of
+    files, in UTF-8, which every worker reads itself. `run_id` is stamped on every row; by default a new one.
     `use` is what policies ask for: one that names a stage for jobs leaves evaluations alone.
     """
 
@@ -49,6 +50,7 @@ class ScoreOptions:
     transform: str | None = None
     decode: str | None = None
     label_as: str | None = None
+    content_as: str | None = None
     run_id: str | None = None
     use: Use = Use.SCORING
 
@@ -63,6 +65,7 @@ class ScoreOptions:
             "transform": self.transform,
             "decode": self.decode,
             "label_as": self.label_as,
+            "content_as": self.content_as,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -90,6 +93,12 @@ def score(
     predict, fields = _udf(images, registry, version, options)
     scored = images.select(*options.keep, predict(F.col(options.content_column)).alias(_SCORED))
     return scored.select(*options.keep, *_columns(version, fields, options.run_id or uuid.uuid4().hex))
+
+
+def takes_paths(registry: Registry, version: ModelVersion) -> bool:
+    """Whether the version's wrapper can read files by their paths; older ones cannot."""
+    metadata = mlflow.models.Model.load(str(local_copy(registry, version)))
+    return "content_as" in _params(metadata)
 
 
 def check_choices(version: ModelVersion, options: ScoreOptions) -> None:
@@ -130,8 +139,7 @@ def _new_udf(images: DataFrame, model: Path, options: ScoreOptions) -> _Udf:
         raise InputError(
             "This version was not packaged by stagewright: its signature has no `status` and `error`."
         )
-    accepted: Any = metadata.get_params_schema() or []  # type: ignore[no-untyped-call]
-    known = {param.name for param in accepted}
+    known = _params(metadata)
     unknown = sorted(set(options.params) - known)
     if unknown:
         raise InputError(f"This version takes no {', '.join(unknown)}; it takes {sorted(known)}.")
@@ -144,6 +152,11 @@ def _new_udf(images: DataFrame, model: Path, options: ScoreOptions) -> _Udf:
     return predict.asNondeterministic(), [
         name for name in outputs.input_names() if name not in ("status", "error")
     ]
+
+
+def _params(metadata: Any) -> set[str]:
+    """Names of what the model's signature lets a prediction be called with."""
+    return {param.name for param in metadata.get_params_schema() or []}
 
 
 def _columns(version: ModelVersion, fields: list[str], run_id: str) -> list[Column]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from .errors import InputError
 
@@ -21,6 +22,7 @@ class Source:
 
     `format`: `images` (`path` is a folder, searched to its depth for the usual photo suffixes, or a glob or
     file, taken as it is), `table` (`path` is a table's name) or any format that Spark reads, such as parquet.
+    With `binaryFile` it is Spark that reads photos, also those that workers could read themselves (`by_path`).
     """
 
     path: str
@@ -81,6 +83,20 @@ def _files_scanned(spark: SparkSession, index: Any) -> int:
     no_filters = getattr(getattr(jvm.scala.collection.immutable, "Nil$"), "MODULE$")
     folders = index.listFiles(no_filters, no_filters)
     return sum(folders.apply(i).files().size() for i in range(folders.size()))
+
+
+def by_path(images: DataFrame, source: Source) -> DataFrame | None:
+    """The same rows with each file's path, in UTF-8, as `content`: Spark then lists the photos and reads none.
+
+    None unless they are photos of a `file:` system: that is where Spark's executor and its Python worker see the
+    same files, so that the worker can read them itself.
+    """
+    if source.format != IMAGES:
+        return None
+    files, _ = _hadoop(images.sparkSession, source.path)
+    if str(files.getUri().getScheme()) != "file":
+        return None
+    return images.withColumn("content", F.encode(F.regexp_replace("path", "^file:/+", "/"), "UTF-8"))
 
 
 def folder(spark: SparkSession, source: Source) -> str | None:

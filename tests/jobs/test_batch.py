@@ -3,9 +3,20 @@
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-from jobs import ErrorBudgetExceeded, InputError, JobFailed, ScoreJob, ScoreOptions, Sink, Source, read, run
+from jobs import (
+    ErrorBudgetExceeded,
+    InputError,
+    JobFailed,
+    ScoreJob,
+    ScoreOptions,
+    Sink,
+    Source,
+    read,
+    run,
+    sources,
+)
 from mlruns_fixture import LABELS, ODD, PLAIN, PREPROCESS, ColourNet
 from mlruns_fixture.build import Fixture
 from pyfunc_models.image_model import OwnCode
@@ -68,6 +79,54 @@ def test_a_glob_takes_what_it_matches_whatever_its_name(spark: SparkSession, tmp
     by_glob = {Path(row.path).name for row in read(spark, Source(str(tmp_path / "[no]*"))).collect()}
     assert by_folder == {"two.JPG", "three.jpeg"}
     assert by_glob == {"one", "notes.txt"}
+
+
+def scored_rows(spark: SparkSession, output: Path) -> list[tuple[object, ...]]:
+    frame = spark.read.parquet(str(output)).drop("scored_at", "scoring_run_id")
+    return sorted(map(tuple, frame.collect()), key=str)
+
+
+def test_workers_that_read_files_themselves_answer_as_where_spark_reads_them(
+    spark: SparkSession, fixture: Fixture, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos in a folder"
+    photos.mkdir()
+    for name, content in {**PLAIN, **{name: content for name, (content, _) in ODD.items()}}.items():
+        (photos / f"50%25 é #{name}").write_bytes(content)
+    rows = []
+    for format in ("images", "binaryFile"):
+        output = tmp_path / format
+        wanted = job(fixture, output, source=Source(str(photos), format), max_error_rate=1.0)
+        run(spark, Registry(), wanted, ignore)
+        rows.append([row for row in scored_rows(spark, output) if "empty" not in row])
+    by_workers, by_spark = rows
+    assert by_workers == by_spark
+    assert len(by_spark) == len(PLAIN) + len(ODD) - 1  # of files of 0 bytes binaryFile says nothing
+
+
+def test_photos_that_workers_read_themselves_are_not_read_by_spark(
+    spark: SparkSession, fixture: Fixture
+) -> None:
+    source = Source(str(fixture.photos / "*-64x48.jpg"))
+    images = read(spark, source)
+    paths = sources.by_path(images, source)
+    assert paths is not None
+    assert "ReadSchema: struct<path:string>" in plan(paths.select("path", "content"))
+    assert "content:binary" in plan(images.select("path", "content"))
+    [first] = paths.select("path", "content").limit(1).collect()
+    assert Path(bytes(first.content).decode()).read_bytes() == PLAIN[Path(first.path).name]
+
+
+def plan(frame: DataFrame) -> str:
+    return frame._jdf.queryExecution().executedPlan().toString()
+
+
+def test_a_table_has_its_bytes_scored_and_no_path_of_it_is_opened(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    source = Source(str(tmp_path / "t"), "parquet")
+    spark.createDataFrame([("a", b"/etc/hostname")], "path string, content binary").write.parquet(source.path)
+    assert sources.by_path(read(spark, source), source) is None
 
 
 @pytest.mark.parametrize(
