@@ -21,18 +21,23 @@ class Plan:
     """Who is measured how often over how many photos.
 
     `photos` is the larger number for the article's code; faster contenders get as many more as they are faster,
-    so that all work for about as long, unless `even`.
+    so that all work for about as long, unless `even`. Beyond `round_of`, the photos of one full task of Spark's on
+    each core, numbers are multiples of it: a last task that runs alone would be measured instead of the speed.
     """
 
     contenders: tuple[Contender, ...]
     photos: int
     repeats: int
     even: bool = False
+    round_of: int = 1
 
     def sizes(self, contender: Contender) -> tuple[int, int]:
         """The few and the many photos of a contender."""
         many = self.photos if self.even else round(self.photos * contender.speed)
-        return max(1, many // MANY_TO_FEW), many
+        return self._whole_rounds(max(1, many // MANY_TO_FEW)), self._whole_rounds(many)
+
+    def _whole_rounds(self, photos: int) -> int:
+        return photos if photos <= self.round_of else round(photos / self.round_of) * self.round_of
 
     def turns(self, repeat: int) -> Sequence[Contender]:
         """The order of a repeat, every other one backwards: what warms or tires the machine meets all alike."""

@@ -20,6 +20,9 @@ from .processes import ROOT
 
 DOCUMENTS = ROOT / "docs" / "benchmarks"
 DIFFERENT_PHOTOS = 200
+# spark.sql.files.maxPartitionBytes and spark.sql.files.openCostInBytes, as all contenders on Spark have them.
+TASK_BYTES = 128 * 2**20
+OPEN_COST_BYTES = 64 * 2**10
 MEASURED = [name for name in NETWORKS if name != "colours"]
 
 
@@ -55,7 +58,9 @@ def quieten_mlflow() -> None:
 def _measure(network: Network, options: argparse.Namespace, photo_set: PhotoSet, scratch: Path) -> None:
     say(f"{network.name}: preparing")
     contenders = _contenders(network, options.contenders)
-    plan = Plan(contenders, options.photos or network.photos, options.repeats, options.even)
+    photos_wanted = options.photos or network.photos
+    rounds = _photos_of_a_round(photo_set, options.cores)
+    plan = Plan(contenders, photos_wanted, options.repeats, options.even, rounds)
     bench = Bench(network, photo_set, scratch / network.name, options.cores)
     transforms = {contender.transform for contender in contenders if contender.transform}
     prepare(bench, {contender.precision for contender in contenders}, transforms)
@@ -75,6 +80,12 @@ def _measure(network: Network, options: argparse.Namespace, photo_set: PhotoSet,
     results.write(options.output / report.JSON, merged)
     for file in report.write(options.output, merged):
         say(f"wrote {file}")
+
+
+def _photos_of_a_round(photo_set: PhotoSet, cores: int) -> int:
+    """As many as Spark packs into one task for each core, and a little fewer: files do not fill a task to the byte."""
+    counted = photo_set.mean_kilobytes * 1000 + OPEN_COST_BYTES
+    return int(cores * 0.985 * TASK_BYTES / counted)
 
 
 def _photos(options: argparse.Namespace, scratch: Path) -> PhotoSet:
