@@ -6,23 +6,21 @@ Each repeat is a process of its own that does what `stagewright score` does, a s
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import photos
 from .catalogue import Contender
+from .contenders.stepwise import SECONDS
 from .networks import NETWORKS
 from .preparation import Bench, prepare
-from .processes import ROOT
+from .processes import watch
 from .run import quieten_mlflow, say
-from .workload import URI, Workload
 
 PHOTOS = 20
-CONTENDER = Contender("stagewright-f32", "stagewright")
+CONTENDER = Contender("stagewright-f32", "stepwise")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,63 +52,12 @@ def markdown(runs: Sequence[dict[str, float]]) -> str:
     return "\n".join(["| part | seconds |", "|---|---:|", *rows])
 
 
-def steps(workload: Workload) -> dict[str, float]:
-    """Run the job in this process; seconds of each part, in order."""
-    laps = _Laps()
-    from jobs import ScoreOptions, Sink, Source, open_session, score, sinks, sources
-    from registry import Registry
-
-    laps.end("import stagewright, pyspark and mlflow")
-    spark = open_session(master=f"local[{workload.cores}]")
-    laps.end("start the JVM and the session")
-    registry = Registry(workload.registry)
-    version = registry.resolve(URI)
-    laps.end("resolve the stage")
-    source = Source(workload.photos)
-    images = sources.read(spark, source)
-    laps.end("list the photos")
-    paths = sources.by_path(images, source)
-    options = ScoreOptions(content_as="path")
-    predictions = score(images if paths is None else paths, version, registry=registry, options=options)
-    laps.end("fetch and verify the version, make the UDF")
-    predictions.limit(1).collect()
-    laps.end("first predictions: start a worker, import, load, predict")
-    sinks.write(predictions, Sink(workload.output))
-    laps.end("all photos once more, on all workers, and write")
-    spark.stop()
-    laps.end("stop")
-    return laps.seconds
-
-
-class _Laps:
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._since = time.monotonic()
-
-    def end(self, part: str) -> None:
-        now = time.monotonic()
-        self.seconds[part] = now - self._since
-        self._since = now
-
-
-CHILD = """
-import json, sys
-from pathlib import Path
-from benchmarks.startup import steps
-from benchmarks.workload import Workload
-Path(sys.argv[2]).write_text(json.dumps(steps(Workload.read(Path(sys.argv[1])))))
-"""
-
-
 def _run(bench: Bench, folder: Path) -> dict[str, float]:
     folder.mkdir()
-    bench.workload(CONTENDER, PHOTOS, folder / "output").write(folder / "workload.json")
-    seconds = folder / "seconds.json"
-    command = [sys.executable, "-c", CHILD, str(folder / "workload.json"), str(seconds)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"The job failed:\n{done.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(seconds.read_text())
+    workload = folder / "workload.json"
+    bench.workload(CONTENDER, PHOTOS, folder / "output").write(workload)
+    watch(["-m", "benchmarks.contenders", CONTENDER.module, str(workload)], folder / "log.txt")
+    found: dict[str, float] = json.loads((folder / SECONDS).read_text())
     say(f"{sum(found.values()):.1f} s")
     return found
 

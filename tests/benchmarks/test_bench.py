@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks import results, run, scale
+from benchmarks import results, run, scale, startup
 from benchmarks.processes import ContenderFailed, watch
 
 SHORT = "--models colours --photos 40 --different 20 --repeats 1 --even"
@@ -88,3 +88,13 @@ def test_a_process_that_is_left_behind_ends_with_its_contender(tmp_path: Path) -
     left = int((tmp_path / "log.txt").read_text())
     # Where nobody reaps orphans it stays as a zombie, which does nothing.
     assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
+
+
+def test_start_up_is_told_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
+    assert startup.main(["--model", "colours", "--repeats", "1"]) == 0
+    rows = [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines()[2:]]
+    seconds = {part.strip(): float(said.split()[0]) for part, said in rows}
+    whole = seconds.pop("all")
+    assert whole == pytest.approx(sum(seconds.values()), abs=0.05)
+    assert {"start the JVM and the session", "stop"} < seconds.keys()
+    assert min(seconds.values()) >= 0

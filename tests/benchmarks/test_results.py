@@ -120,6 +120,12 @@ def test_faster_contenders_get_more_photos_and_every_other_repeat_goes_backwards
     assert list(plan.turns(1)) == [bf16, article]
 
 
+def test_beyond_one_task_for_each_core_numbers_are_whole_rounds_of_tasks() -> None:
+    article = catalogue.Contender("article", "article")
+    assert Plan((article,), photos=100, repeats=1, round_of=100).sizes(article) == (20, 100)
+    assert Plan((article,), photos=740, repeats=1, round_of=100).sizes(article) == (100, 700)
+
+
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
 def test_every_limit_that_a_contender_names_can_be_measured(network: object) -> None:
     known = catalogue.everyone(network)  # type: ignore[arg-type]
