@@ -92,10 +92,10 @@ def _plot(file: Path, scaled: list[Scaled]) -> None:
             axis.plot(at, [sample.megabytes.get(name, 0) for sample in one.samples], label=title)
         axis.set_title(f"{one.rows:,} rows", fontsize=10)
         axis.set_xlabel("seconds")
-        axis.set_ylim(bottom=0)
         axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].set_ylim(bottom=0)  # once all have drawn: it ends the fitting of the axis that they share
     axes[0][0].set_ylabel("MB")
-    axes[0][-1].legend(fontsize=7)
+    axes[0][-1].legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 0.25))
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None})
     plt.close(figure)
