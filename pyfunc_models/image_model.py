@@ -160,17 +160,19 @@ class ImageModel(PythonModel, ABC):
     ) -> pipeline.Scored:
         """The outputs of the rows that can be read, after the scientist's own post-processing.
 
-        Raises EngineUnavailable where `params` ask for a transform that this machine lacks.
+        Raises EngineUnavailable where `params` ask for a transform that this machine lacks, ValueError on a
+        `content_as` that there is not.
         """
         reading = Reading.of(params)
         if reading.transform is TransformChoice.FAST:
             fast_decode.library()
             fast_resample.library()
+        content_as = ContentChoice(params.get("content_as") or ContentChoice.BYTES)
         settings = pipeline.Settings(
             batch_size=int(params.get("batch_size") or engine.batch_size),
             threads=int(params.get("decode_threads") or here.threads),
             size=self.preprocess.output_size,
-            fetch=files.load if params.get("content_as") == ContentChoice.PATH else None,
+            fetch=files.load if content_as is ContentChoice.PATH else None,
         )
         scored = pipeline.score(contents, partial(self.read, reading=reading), engine, settings)
         return scored if scored.outputs is None else replace(scored, outputs=self.finish(scored.outputs))

@@ -42,6 +42,12 @@ def test_a_file_that_is_gone_is_missing_and_the_others_have_their_answers(
     assert found["error"][1] == "no photo: the file was listed and is there no more"
 
 
+def test_what_the_content_cannot_be_is_told_and_not_taken_for_bytes(colours: Path) -> None:
+    model = mlflow.pyfunc.load_model(str(colours))
+    with pytest.raises(ValueError, match="'paths' is not a valid ContentChoice"):
+        model.predict(pd.DataFrame({"content": [b"/a"]}), params={"content_as": "paths"})
+
+
 def test_what_else_the_file_system_says_is_a_fault_of_the_node_and_not_of_the_row(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         files.load(os.fsencode(tmp_path))
