@@ -16,6 +16,8 @@ from .errors import ErrorBudgetExceeded
 
 ROWS = "rows"
 PROGRESS_EVERY_S = 2.0
+# A metric of Spark's node for Python UDFs, by the name that its UI shows.
+_ANSWERED = "number of output rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _progress_line(spark: SparkSession, elapsed_s: float) -> str | None:
     stages = [info for stage in tracker.getActiveStageIds() if (info := tracker.getStageInfo(stage))]
     tasks = sum(stage.numTasks for stage in stages)
     finished = sum(stage.numCompletedTasks for stage in stages)
-    rows = sum(_rows_read(spark, stage.stageId) for stage in stages)
+    rows = _rows_answered(spark)
     if not rows:  # nothing to tell while workers start
         return None
     left = (
@@ -128,7 +130,29 @@ def _progress_line(spark: SparkSession, elapsed_s: float) -> str | None:
     return f"{rows:,} rows, {rows / elapsed_s:,.1f} images a second, {finished}/{tasks} tasks, {left}"
 
 
-def _rows_read(spark: SparkSession, stage_id: int) -> int:
-    """Of tasks that are done and, as of the last heartbeat, of those that run."""
-    store = spark.sparkContext._jsc.sc().statusStore()
-    return int(store.lastStageAttempt(stage_id).inputRecords())
+def _rows_answered(spark: SparkSession) -> int:
+    """What came back from Python in the queries that run: not what was read, which is thousands of photos ahead.
+
+    Spark counts it at the end of a task, and as of the last heartbeat for those that run.
+    """
+    store = spark._jsparkSession.sharedState().statusStore()
+    rows = 0
+    for query in _each(store.executionsList()):
+        if query.completionTime().isDefined():
+            continue
+        values = store.executionMetrics(query.executionId())
+        for node in _each(store.planGraph(query.executionId()).allNodes()):
+            if "EvalPython" in node.name():
+                counters = (metric for metric in _each(node.metrics()) if metric.name() == _ANSWERED)
+                rows += sum(_count(values.get(metric.accumulatorId())) for metric in counters)
+    return rows
+
+
+def _count(value: Any) -> int:
+    """Of an option of a formatted number: `1,041`."""
+    return int(str(value.get()).replace(",", "")) if value.isDefined() else 0
+
+
+def _each(sequence: Any) -> Iterator[Any]:
+    """Of a Scala sequence."""
+    return (sequence.apply(i) for i in range(sequence.size()))

@@ -1,5 +1,6 @@
 """Images in: a folder or glob of photos, or any Spark table with a binary column."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,7 +65,7 @@ def _frame(spark: SparkSession, source: Source) -> DataFrame:
 
 def _with_empty_files(spark: SparkSession, frame: DataFrame) -> DataFrame:
     """Rows for files of 0 bytes too, which Spark lists and then leaves out of every scan without a word."""
-    index = frame._jdf.queryExecution().optimizedPlan().collectLeaves().head().relation().location()
+    index = _location(frame)
     listed = index.allFiles()
     if listed.size() == _files_scanned(spark, index):
         return frame
@@ -75,6 +76,11 @@ def _with_empty_files(spark: SparkSession, frame: DataFrame) -> DataFrame:
         if status.getLen() == 0
     ]
     return frame.unionByName(spark.createDataFrame(empty, frame.schema)) if empty else frame
+
+
+def _location(frame: DataFrame) -> Any:
+    """Spark's list of the files that `frame` reads: an InMemoryFileIndex."""
+    return frame._jdf.queryExecution().optimizedPlan().collectLeaves().head().relation().location()
 
 
 def _files_scanned(spark: SparkSession, index: Any) -> int:
@@ -88,6 +94,10 @@ def _files_scanned(spark: SparkSession, index: Any) -> int:
 def by_path(images: DataFrame, source: Source) -> DataFrame | None:
     """The same rows with each file's path, in UTF-8, as `content`: Spark then lists the photos and reads none.
 
+    They are dealt out to tasks of about as many photos each. Spark's own packing is by bytes alone, largest files
+    first: the last task has the most photos, and all cores but one wait for it. Paths are cheap to send around; bytes,
+    which other sources have, are not.
+
     None unless they are photos of a `file:` system: that is where Spark's executor and its Python worker see the
     same files, so that the worker can read them itself.
     """
@@ -96,7 +106,21 @@ def by_path(images: DataFrame, source: Source) -> DataFrame | None:
     files, _ = _hadoop(images.sparkSession, source.path)
     if str(files.getUri().getScheme()) != "file":
         return None
-    return images.withColumn("content", F.encode(F.regexp_replace("path", "^file:/+", "/"), "UTF-8"))
+    dealt = images.repartition(_tasks(images))
+    return dealt.withColumn("content", F.encode(F.regexp_replace("path", "^file:/+", "/"), "UTF-8"))
+
+
+def _tasks(images: DataFrame) -> int:
+    """As many as Spark would make of the listed files, in whole rounds: one more for each core that had none."""
+    spark = images.sparkSession
+    listed = _location(images)
+    photos = int(listed.allFiles().size())
+    settings = spark._jsparkSession.sessionState().conf()
+    weight = listed.sizeInBytes() + photos * settings.filesOpenCostInBytes()
+    cores = spark.sparkContext.defaultParallelism
+    at_once = max(1, cores // int(spark.sparkContext.getConf().get("spark.task.cpus", "1") or 1))
+    rounds = math.ceil(int(weight) / int(settings.filesMaxPartitionBytes()) / at_once)
+    return max(1, min(photos, rounds * at_once))
 
 
 def folder(spark: SparkSession, source: Source) -> str | None:

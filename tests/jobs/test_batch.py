@@ -1,5 +1,6 @@
 """The whole job: sources, sink, budget, report and the run that it leaves."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,45 @@ def test_photos_that_workers_read_themselves_are_not_read_by_spark(
     assert Path(bytes(first.content).decode()).read_bytes() == PLAIN[Path(first.path).name]
 
 
+def test_tasks_have_about_as_many_photos_each_whatever_their_sizes(
+    spark: SparkSession, tmp_path: Path, restored_conf: None
+) -> None:
+    for i in range(240):
+        (tmp_path / f"{i:03}.jpg").write_bytes(bytes(6_000 if i < 60 else 300))
+    spark.conf.set("spark.sql.files.openCostInBytes", "100")
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(90 * 1024))
+    source = Source(str(tmp_path))
+    images = read(spark, source)
+    packed = rows_of_tasks(images)
+    assert max(packed) > 3 * packed[0]  # by Spark, in order of size
+    dealt = rows_of_tasks(sources.by_path(images, source))
+    assert len(dealt) == 6  # 438 kB in tasks of 90 kB are five, and six in whole rounds of two cores
+    assert max(dealt) - min(dealt) <= len(packed)
+
+
+def test_there_are_no_more_tasks_than_photos(
+    spark: SparkSession, fixture: Fixture, restored_conf: None
+) -> None:
+    source = Source(str(fixture.photos / "*-64x48.jpg"))
+    images = read(spark, source)
+    spark.conf.set("spark.sql.files.maxPartitionBytes", "1000")
+    assert len(rows_of_tasks(sources.by_path(images, source))) == images.count()
+
+
+def rows_of_tasks(frame: DataFrame | None) -> list[int]:
+    assert frame is not None
+    return frame.select("path").rdd.mapPartitions(lambda rows: [sum(1 for _ in rows)]).collect()
+
+
+@pytest.fixture
+def restored_conf(spark: SparkSession) -> Iterator[None]:
+    names = ("spark.sql.files.openCostInBytes", "spark.sql.files.maxPartitionBytes")
+    before = {name: spark.conf.get(name) for name in names}
+    yield
+    for name, value in before.items():
+        spark.conf.set(name, str(value))
+
+
 def plan(frame: DataFrame) -> str:
     return frame._jdf.queryExecution().executedPlan().toString()
 
@@ -188,3 +228,28 @@ def test_progress_is_told_while_photos_are_read(spark, fixture, tmp_path, monkey
     told = [line for line in said if "images a second" in line]
     assert told
     assert all("tasks" in line and "left" in line for line in told)
+    answered = [int(line.split(" rows")[0].replace(",", "")) for line in told]
+    assert answered == sorted(answered)
+    assert answered[-1] <= len(rows)
+
+
+def test_progress_counts_photos_that_are_answered_and_not_those_read_ahead(
+    spark, fixture, tmp_path, monkeypatch
+) -> None:
+    from jobs import report
+
+    for i in range(40):
+        (tmp_path / f"{i}.jpg").write_bytes(PLAIN["red-64x48.jpg"])
+    counted: list[int] = []
+    rows_answered = report._rows_answered
+
+    def count(session: SparkSession) -> int:
+        counted.append(rows_answered(session))
+        return counted[-1]
+
+    monkeypatch.setattr(report, "PROGRESS_EVERY_S", 0.02)
+    monkeypatch.setattr(report, "_rows_answered", count)
+    wanted = job(fixture, tmp_path / "out", source=Source(str(tmp_path)))
+    run(spark, Registry(), wanted, ignore)
+    assert counted[0] == 0
+    assert set(counted) <= {0, 20, 40}  # there are two tasks, and each answers once
