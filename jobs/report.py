@@ -100,10 +100,11 @@ def progress(spark: SparkSession, say: Callable[[str], None]) -> Iterator[None]:
     """Tell `say` every few seconds how far the running Spark jobs are: rows, images a second, time left."""
     done = threading.Event()
     started = time.monotonic()
+    earlier = int(_queries(spark).executionsCount())
 
     def tell() -> None:
         while not done.wait(PROGRESS_EVERY_S):
-            line = _progress_line(spark, time.monotonic() - started)
+            line = _progress_line(spark, earlier, time.monotonic() - started)
             if line:
                 say(line)
 
@@ -116,12 +117,12 @@ def progress(spark: SparkSession, say: Callable[[str], None]) -> Iterator[None]:
         teller.join()
 
 
-def _progress_line(spark: SparkSession, elapsed_s: float) -> str | None:
+def _progress_line(spark: SparkSession, earlier: int, elapsed_s: float) -> str | None:
     tracker = spark.sparkContext.statusTracker()
     stages = [info for stage in tracker.getActiveStageIds() if (info := tracker.getStageInfo(stage))]
     tasks = sum(stage.numTasks for stage in stages)
     finished = sum(stage.numCompletedTasks for stage in stages)
-    rows = _rows_answered(spark)
+    rows = _rows_answered(spark, earlier)
     if not rows:  # nothing to tell while workers start
         return None
     left = (
@@ -130,14 +131,15 @@ def _progress_line(spark: SparkSession, elapsed_s: float) -> str | None:
     return f"{rows:,} rows, {rows / elapsed_s:,.1f} images a second, {finished}/{tasks} tasks, {left}"
 
 
-def _rows_answered(spark: SparkSession) -> int:
+def _rows_answered(spark: SparkSession, earlier: int) -> int:
     """What came back from Python in the queries that run: not what was read, which is thousands of photos ahead.
 
-    Spark counts it at the end of a task, and as of the last heartbeat for those that run.
+    Spark counts it at the end of a task, and as of the last heartbeat for those that run. The first `earlier`
+    queries of the session are not looked at: it may have had hundreds.
     """
-    store = spark._jsparkSession.sharedState().statusStore()
+    store = _queries(spark)
     rows = 0
-    for query in _each(store.executionsList()):
+    for query in _each(store.executionsList(earlier, store.executionsCount())):
         if query.completionTime().isDefined():
             continue
         values = store.executionMetrics(query.executionId())
@@ -146,6 +148,11 @@ def _rows_answered(spark: SparkSession) -> int:
                 counters = (metric for metric in _each(node.metrics()) if metric.name() == _ANSWERED)
                 rows += sum(_count(values.get(metric.accumulatorId())) for metric in counters)
     return rows
+
+
+def _queries(spark: SparkSession) -> Any:
+    """What Spark's UI knows of SQL queries."""
+    return spark._jsparkSession.sharedState().statusStore()
 
 
 def _count(value: Any) -> int:

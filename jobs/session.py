@@ -25,6 +25,8 @@ DEFAULTS: dict[str, str] = {
     # 3,200 photos of 106 KB ran a 1 GB heap out of memory. Row by row they go through a queue that can spill.
     "spark.sql.parquet.enableVectorizedReader": "false",
     "spark.sql.orc.enableVectorizedReader": "false",
+    # spark.task.cpus is 1, and for a big model all cores of an executor: `workers`. Spark itself sets OMP_NUM_THREADS
+    # of a worker to it, and the wrapper's threads follow.
     # stderr belongs to the command's own progress; `--conf spark.log.level=INFO` brings Spark's back.
     "spark.log.level": "ERROR",
     "spark.ui.showConsoleProgress": "false",

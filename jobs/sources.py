@@ -106,20 +106,24 @@ def by_path(images: DataFrame, source: Source) -> DataFrame | None:
     files, _ = _hadoop(images.sparkSession, source.path)
     if str(files.getUri().getScheme()) != "file":
         return None
-    dealt = images.repartition(_tasks(images))
+    at_once = _tasks_at_once(images.sparkSession)
+    # Few tasks deal, for every one of them sends something to every other: what grows is one side only.
+    dealt = images.coalesce(at_once).repartition(_tasks(images, at_once))
     return dealt.withColumn("content", F.encode(F.regexp_replace("path", "^file:/+", "/"), "UTF-8"))
 
 
-def _tasks(images: DataFrame) -> int:
-    """As many as Spark would make of the listed files, in whole rounds: one more for each core that had none."""
-    spark = images.sparkSession
+def _tasks_at_once(spark: SparkSession) -> int:
+    cpus = int(spark.sparkContext.getConf().get("spark.task.cpus", "1") or 1)
+    return max(1, spark.sparkContext.defaultParallelism // cpus)
+
+
+def _tasks(images: DataFrame, at_once: int) -> int:
+    """As many as Spark would make of the listed files, in whole rounds of those that run at once."""
     listed = _location(images)
     photos = int(listed.allFiles().size())
-    settings = spark._jsparkSession.sessionState().conf()
-    weight = listed.sizeInBytes() + photos * settings.filesOpenCostInBytes()
-    cores = spark.sparkContext.defaultParallelism
-    at_once = max(1, cores // int(spark.sparkContext.getConf().get("spark.task.cpus", "1") or 1))
-    rounds = math.ceil(int(weight) / int(settings.filesMaxPartitionBytes()) / at_once)
+    settings = images.sparkSession._jsparkSession.sessionState().conf()
+    weight = int(listed.sizeInBytes()) + photos * int(settings.filesOpenCostInBytes())
+    rounds = math.ceil(weight / int(settings.filesMaxPartitionBytes()) / at_once)
     return max(1, min(photos, rounds * at_once))
 
 

@@ -57,13 +57,14 @@ DATASET = click.option(
 @AS_JSON
 def evaluate(uri: str, master: str | None, conf: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Say how often the version that URI means is right, on labelled photos; kept for gates to ask."""
-    from .. import evaluation, session
+    from .. import evaluation, session, workers
     from ..errors import ErrorBudgetExceeded
 
     job = evaluation.from_options(uri, given)
     settings = pairs(conf, "--conf")
     registry = Registry()
     evaluation.check(registry, job)  # a mistake in the labels is told at once, not after Spark's start
+    master, settings = workers.for_models(registry, [job.model], master, settings, say)
     try:
         done = evaluation.evaluate(session.open_session(master, settings), registry, job, say)
     except ErrorBudgetExceeded as error:
@@ -109,13 +110,14 @@ def compare(
     uri_a: str, uri_b: str, master: str | None, conf: tuple[str, ...], as_json: bool, **given: Any
 ) -> None:
     """Ask two versions about the same photos: URI_A, and URI_B that may take its place."""
-    from .. import comparison, session
+    from .. import comparison, session, workers
     from ..errors import ErrorBudgetExceeded
 
     job = comparison.from_options(uri_a, uri_b, given)
     settings = pairs(conf, "--conf")
     registry = Registry()
     comparison.check(registry, job)  # a mistake is told at once, not after Spark's start
+    master, settings = workers.for_models(registry, [job.a, job.b], master, settings, say)
     try:
         done = comparison.compare(session.open_session(master, settings), registry, job, say)
     except ErrorBudgetExceeded as error:

@@ -71,13 +71,14 @@ from .shared import AS_JSON, answer, pairs, say
 @AS_JSON
 def score(uri: str, master: str | None, conf: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Score photos with the version that URI means, such as models:/NAME/Production."""
-    from .. import batch, session
+    from .. import batch, session, workers
     from ..errors import ErrorBudgetExceeded
 
     job = batch.from_options(uri, given)
     settings = pairs(conf, "--conf")
     registry = Registry()
     batch.check(registry, job)  # a wrong name is told at once, not after Spark's start
+    master, settings = workers.for_models(registry, [job.model], master, settings, say)
     try:
         done = batch.run(session.open_session(master, settings), registry, job, say)
     except ErrorBudgetExceeded as error:
