@@ -46,8 +46,7 @@ def for_models(
         return master, dict(settings)
     say(f"{size}: one worker with {cores} threads holds one copy (--conf {TASK_CPUS}=1: one worker a core).")
     # All cores are counted here and by the JVM, each in its own way: Spark refuses tasks of more cores than it counts.
-    same = re.fullmatch(r"local(\[\*\])?", master or "local[*]")
-    return f"local[{cores}]" if same else master, {**settings, TASK_CPUS: str(cores)}
+    return (master or "local[*]").replace("*", str(cores)), {**settings, TASK_CPUS: str(cores)}
 
 
 def _largest_file(folder: Path) -> int:

@@ -50,13 +50,15 @@ def test_a_big_model_has_one_worker_with_the_cores_of_its_executor(
     assert f"one worker with {cores} threads" in said[0]
 
 
-@pytest.mark.parametrize("master", [None, "local[*]"])
+@pytest.mark.parametrize(
+    ("master", "counted"), [(None, "local[6]"), ("local[*]", "local[6]"), ("local[*,3]", "local[6,3]")]
+)
 def test_all_cores_are_counted_once_for_master_and_task(
-    big: None, said: list[str], monkeypatch: pytest.MonkeyPatch, master: str | None
+    big: None, said: list[str], monkeypatch: pytest.MonkeyPatch, master: str | None, counted: str
 ) -> None:
     monkeypatch.setattr(workers, "_all_cores", lambda: 6)
     found = workers.for_models(Registry(), [MODEL], master, {}, said.append)
-    assert found == ("local[6]", {"spark.task.cpus": "6"})
+    assert found == (counted, {"spark.task.cpus": "6"})
 
 
 @pytest.mark.parametrize("own", ["spark.task.cpus", "spark.task.resource.gpu.amount"])
@@ -100,6 +102,5 @@ def test_the_command_scores_a_big_model_in_one_task_at_once(fixture: Fixture, tm
     )
     assert done.returncode == 0, done.stderr
     assert "one worker with 2 threads" in done.stderr
-    assert (
-        len(list(output.glob("*.parquet"))) == 1
-    )  # one round of one task: two workers would have had one each
+    # One round of one task; two workers would have had one each.
+    assert len(list(output.glob("*.parquet"))) == 1
