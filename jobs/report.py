@@ -18,6 +18,8 @@ ROWS = "rows"
 PROGRESS_EVERY_S = 2.0
 # A metric of Spark's node for Python UDFs, by the name that its UI shows.
 _ANSWERED = "number of output rows"
+# How far back the running ones among a session's queries are looked for.
+_LATEST_QUERIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def progress(spark: SparkSession, say: Callable[[str], None]) -> Iterator[None]:
     """Tell `say` every few seconds how far the running Spark jobs are: rows, images a second, time left."""
     done = threading.Event()
     started = time.monotonic()
-    earlier = int(_queries(spark).executionsCount())
+    earlier = max((query.executionId() for query in _latest(spark)), default=-1)
 
     def tell() -> None:
         while not done.wait(PROGRESS_EVERY_S):
@@ -134,13 +136,13 @@ def _progress_line(spark: SparkSession, earlier: int, elapsed_s: float) -> str |
 def _rows_answered(spark: SparkSession, earlier: int) -> int:
     """What came back from Python in the queries that run: not what was read, which is thousands of photos ahead.
 
-    Spark counts it at the end of a task, and as of the last heartbeat for those that run. The first `earlier`
-    queries of the session are not looked at: it may have had hundreds.
+    Spark counts it at the end of a task, and as of the last heartbeat for those that run. Queries up to the id
+    `earlier` are somebody else's.
     """
     store = _queries(spark)
     rows = 0
-    for query in _each(store.executionsList(earlier, store.executionsCount())):
-        if query.completionTime().isDefined():
+    for query in _latest(spark):
+        if query.executionId() <= earlier or query.completionTime().isDefined():
             continue
         values = store.executionMetrics(query.executionId())
         for node in _each(store.planGraph(query.executionId()).allNodes()):
@@ -148,6 +150,13 @@ def _rows_answered(spark: SparkSession, earlier: int) -> int:
                 counters = (metric for metric in _each(node.metrics()) if metric.name() == _ANSWERED)
                 rows += sum(_count(values.get(metric.accumulatorId())) for metric in counters)
     return rows
+
+
+def _latest(spark: SparkSession) -> Iterator[Any]:
+    """The session's newest queries. Spark forgets old ones, so a place in its list says nothing: ids do."""
+    store = _queries(spark)
+    first = max(0, store.executionsCount() - _LATEST_QUERIES)
+    return _each(store.executionsList(first, _LATEST_QUERIES))
 
 
 def _queries(spark: SparkSession) -> Any:

@@ -1,8 +1,10 @@
 """The whole job: sources, sink, budget, report and the run that it leaves."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -213,43 +215,48 @@ def test_a_job_that_spark_gives_up_says_what_the_worker_said(spark, fixture, tmp
     assert kept.status is RunStatus.FAILED
 
 
-def test_progress_is_told_while_photos_are_read(spark, fixture, tmp_path, monkeypatch) -> None:
-    from jobs import report
+class OnlyAfter:
+    """A postprocess that answers `free` times in all, and then only once the file `go` is there."""
 
-    monkeypatch.setattr(report, "PROGRESS_EVERY_S", 0.02)
-    rows = [(str(i), content) for i, content in enumerate(list(PLAIN.values()) * 30)]
-    spark.createDataFrame(rows, "path string, content binary").repartition(12).write.parquet(
-        str(tmp_path / "t")
-    )
-    said: list[str] = []
-    table = job(fixture, tmp_path / "out", source=Source(str(tmp_path / "t"), "parquet"))
-    run(spark, Registry(), table, said.append)
-    assert said[0] == "models:/colours/Production is models:/colours/1"
-    told = [line for line in said if "images a second" in line]
-    assert told
-    assert all("tasks" in line and "left" in line for line in told)
-    answered = [int(line.split(" rows")[0].replace(",", "")) for line in told]
-    assert answered == sorted(answered)
-    assert answered[-1] <= len(rows)
+    def __init__(self, folder: Path, free: int) -> None:
+        self.calls, self.go, self.free = folder / "calls", folder / "go", free
+
+    def __call__(self, outputs: np.ndarray) -> np.ndarray:
+        with self.calls.open("a") as calls:
+            calls.write("x")
+        given_up = time.monotonic() + 60
+        while self.calls.stat().st_size > self.free and not self.go.exists():
+            if time.monotonic() > given_up:
+                raise TimeoutError(f"nobody wrote {self.go}")
+            time.sleep(0.01)
+        return outputs
 
 
-def test_progress_counts_photos_that_are_answered_and_not_those_read_ahead(
+def test_progress_is_told_while_photos_are_scored_and_counts_those_that_are_answered(
     spark, fixture, tmp_path, monkeypatch
 ) -> None:
     from jobs import report
 
+    only_after = OnlyAfter(tmp_path, free=1)
+    own = PackageOptions(own_code=OwnCode(postprocess=only_after))
+    Registry().register(package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "held", options=own), "held")
+    only_after.calls.unlink(missing_ok=True)
+    photos = tmp_path / "photos"
+    photos.mkdir()
     for i in range(40):
-        (tmp_path / f"{i}.jpg").write_bytes(PLAIN["red-64x48.jpg"])
-    counted: list[int] = []
-    rows_answered = report._rows_answered
+        (photos / f"{i}.jpg").write_bytes(PLAIN["red-64x48.jpg"])
+    said: list[str] = []
 
-    def count(session: SparkSession, earlier: int) -> int:
-        counted.append(rows_answered(session, earlier))
-        return counted[-1]
+    def say(line: str) -> None:
+        said.append(line)
+        if "images a second" in line:
+            only_after.go.touch()
 
     monkeypatch.setattr(report, "PROGRESS_EVERY_S", 0.02)
-    monkeypatch.setattr(report, "_rows_answered", count)
-    wanted = job(fixture, tmp_path / "out", source=Source(str(tmp_path)))
-    run(spark, Registry(), wanted, ignore)
-    assert counted[0] == 0
-    assert set(counted) <= {0, 20, 40}  # there are two tasks, and each answers once
+    run(spark, Registry(), ScoreJob("models:/held/1", Source(str(photos)), Sink(str(tmp_path / "out"))), say)
+    assert said[0] == "models:/held/1 is models:/held/1"
+    told = [line for line in said if "images a second" in line]
+    # Two tasks have read twenty photos each, one of them has answered, at once.
+    assert told[0].startswith("20 rows, ")
+    assert ", 1/2 tasks, about " in told[0]
+    assert all(line.startswith(("20 rows, ", "40 rows, ")) for line in told)
