@@ -95,7 +95,7 @@ def _ours(network: Network) -> Iterator[Contender]:
     for precision in precisions(network):
         for transform in TRANSFORMS:
             suffix = "-".join(part for part in (precision, transform) if part)
-            speed = FEED_SPEED[transform] if network.costs_nothing else SPEED.get(precision, 1.0)
+            speed = FEED_SPEED[transform] if network.costs_nothing else SPEED[precision] * network.gain
             limit = f"inprocess-{suffix}"
             for form, conf in FORMS.items():
                 name = "-".join(part for part in ("stagewright", suffix, form) if part)
