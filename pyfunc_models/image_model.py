@@ -17,7 +17,7 @@ from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
-from . import device, fast_decode, fast_resample, files, kinds, model_store, pipeline
+from . import device, fast_decode, fast_resample, files, kinds, model_store, pipeline, usual_photo
 from .decode import RowFault, Status, decode
 from .engines import Engine, Images, Outputs, Precision, engine_module
 from .preprocess import Preprocess, resized_size, transform, transform_fast
@@ -130,6 +130,10 @@ class ImageModel(PythonModel, ABC):
 
     def read(self, content: bytes | None, reading: Reading = EXACT) -> Images | RowFault:
         """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it, or why not."""
+        if reading == EXACT and self.own_code.transform is None:
+            pixels = usual_photo.read(content, self.preprocess)
+            if pixels is not None:
+                return pixels
         image = self.decode(content, reading)
         return image if isinstance(image, RowFault) else self.prepare(image, reading)
 

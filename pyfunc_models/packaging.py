@@ -16,7 +16,7 @@ import cloudpickle
 import mlflow.pyfunc
 import torch
 
-from . import fast_decode, fast_resample, manifest
+from . import fast_resample, manifest
 from .engines import Precision, openvino_engine, torch_engine
 from .errors import PackagingError, PrecisionRefused
 from .export import ExportError, export
@@ -43,7 +43,7 @@ __all__ = [
 
 WRAPPER = Path(__file__).parent
 # What an OpenVINO worker imports. A GPU worker needs torch besides; see GPU_REQUIREMENTS.
-REQUIRED = ("mlflow", "openvino", "pillow", "numpy", "pandas", "pyarrow")
+REQUIRED = ("mlflow", "openvino", "pillow", "numpy", "pandas", "pyarrow", "numba", "simplejpeg")
 GPU_REQUIREMENTS = "requirements-gpu.txt"
 
 
@@ -242,8 +242,7 @@ def _save(target: Path, model: Path, code: Path, what: tuple[str, Offering]) -> 
 
 
 def _required(offering: Offering) -> tuple[str, ...]:
-    fast = (fast_decode.REQUIREMENT, fast_resample.REQUIREMENT)
-    return REQUIRED + (fast if TransformChoice.FAST in offering.transforms else ())
+    return REQUIRED + ((fast_resample.REQUIREMENT,) if TransformChoice.FAST in offering.transforms else ())
 
 
 def _versions() -> dict[str, str]:

@@ -23,7 +23,8 @@ Pair = tuple[int, int]
 Channels = tuple[float, float, float]
 
 FORMAT: Final = 1
-_RESAMPLING: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+RESAMPLING: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+"""Pillow's name of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +189,14 @@ def _transform(
             f"transform got an image of mode {image.mode!r}; it takes RGB, which decode() returns."
         )
     full, extent = image.info.get(REDUCED, (image.size, None))
-    width, height = resized_size(full, spec)
-    box = _crop_box((width, height), spec.crop or (height, width))
-    return np.asarray(resize_and_crop(image, (width, height), box, _RESAMPLING[spec.interpolation], extent))
+    size, box = resized_and_cropped(full, spec)
+    return np.asarray(resize_and_crop(image, size, box, RESAMPLING[spec.interpolation], extent))
+
+
+def resized_and_cropped(size: Pair, spec: Preprocess) -> tuple[Pair, Box]:
+    """(width, height) of a photo -> its size after `spec.resize`, and which part of that `spec.crop` leaves."""
+    width, height = resized_size(size, spec)
+    return (width, height), _crop_box((width, height), spec.crop or (height, width))
 
 
 def _crop_box(size: Pair, crop: Pair) -> Box:

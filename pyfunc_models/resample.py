@@ -45,17 +45,17 @@ def resize_and_crop(
         return _resize_shown(image, size, box, resampling, image.size)
     if size == image.size:
         return image.crop(box)
-    if _is_horizontal_first(image.size, size):
+    if is_horizontal_first(image.size, size):
         return _resize_by_passes(image, size, box, resampling)
     return image.resize(size, resampling).crop(box)
 
 
-def _is_horizontal_first(old: tuple[int, int], new: tuple[int, int]) -> bool:
+def is_horizontal_first(old: tuple[int, int], new: tuple[int, int]) -> bool:
     """Whether Pillow resizes rows before columns; each of the two passes rounds to 8 bits, so the order shows.
 
     Source: ImagingResampleInner in Pillow 13's Resample.c. Older ones do it always.
     """
-    return old[1] - new[1] <= 2 * (old[0] - new[0])
+    return old[1] - new[1] <= max(0, 2 * (old[0] - new[0]))
 
 
 def _resize_by_passes(
