@@ -6,6 +6,8 @@
 
 VENV ?= .venv
 ARGS ?=
+# Processes that share out the test files; make test TESTERS=0 runs all in one, for --pdb and -s.
+TESTERS ?= 2
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 # No package beyond those that tests need, a model that costs nothing, few photos, nothing into docs/.
@@ -19,7 +21,7 @@ demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos wi
 	$(VENV)/bin/stagewright demo $(ARGS)
 
 test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-k promotion'
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
 
 test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)

@@ -83,7 +83,7 @@ NETWORKS = {
             interpolation="bicubic",
             **HALF,
         ),
-        Network("feed", "feed rate (a network that costs nothing)", "benchmarks.networks:Nothing", 12000),
+        Network("feed", "feed rate (a network that costs nothing)", "benchmarks.networks:Nothing", 9000),
         Network("colours", "ColourNet", "mlruns_fixture:ColourNet", 500, resize=40, crop=32, **HALF),
     )
 }

@@ -67,7 +67,7 @@ class Compiler:
             return None
         try:
             if not self._done:
-                self._passes = _checked(_compiled())
+                self._passes = _compiled_and_checked()
                 self._done = True
         finally:
             self._lock.release()
@@ -104,15 +104,30 @@ def resize_and_crop(
     return passes.vertical(passes.horizontal(pixels[first:last], columns), rows, first)
 
 
-def _compiled() -> Passes | None:
+def _compiled_and_checked() -> Passes | None:
+    """None, and the log says why, where it cannot be had: Pillow then does it all."""
     try:
-        from numba import njit
+        passes = _compiled()
+        if _are_pillows(passes):
+            return passes
+        reason = f"version {PIL.__version__} of it reckons in another way"
     except ImportError as error:
-        log.warning(
-            f"Photos are resized by Pillow, to the same pixels but several times as slowly, for {REQUIREMENT} does "
-            f"not import here: {error}. pip install {REQUIREMENT}, on every executor too."
+        reason = (
+            f"{REQUIREMENT} does not import here: {error}. pip install {REQUIREMENT}, on every executor too"
         )
-        return None
+    except (
+        Exception
+    ) as error:  # whatever a compiler may have against this machine, photos are read without it
+        reason = f"{REQUIREMENT} does not compile here: {error!r}"
+    log.warning(f"Photos are resized by Pillow, to the same pixels but several times as slowly: {reason}.")
+    return None
+
+
+def _compiled() -> Passes:
+    from numba import config, njit
+
+    if getattr(config, "DISABLE_JIT", False):
+        raise ImportError("NUMBA_DISABLE_JIT is set")
     turn = njit("void(u1[:,:,::1], i8, u1[:,:,::1])", nogil=True)(_turn)
     weigh = njit("void(u1[:,::1], i8, i4[::1], i4[:,::1], u1[:,::1])", nogil=True)(_weigh)
 
@@ -138,24 +153,22 @@ def _flat(pixels: Pixels) -> Pixels:
     return pixels.reshape(len(pixels), -1)
 
 
-def _checked(passes: Passes | None) -> Passes | None:
-    """None where the pixels are not those of the Pillow that is installed here: another one may reckon otherwise."""
-    if passes is None:
-        return None
-    tried = np.random.default_rng(0).integers(0, 256, (83, 97, 3), dtype=np.uint8)
-    for resampling in (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC):
-        for size, box in (((60, 41), (3, 4, 56, 35)), ((101, 90), (0, 9, 99, 90))):
-            if not takes((97, 83), size, box):
-                continue
-            expected = resample.resize_and_crop(Image.fromarray(tried), size, box, resampling)
-            if not np.array_equal(
-                resize_and_crop(tried, size, box, resampling, passes), np.asarray(expected)
-            ):
-                log.warning(
-                    f"Photos are resized by Pillow: version {PIL.__version__} reckons in another way."
-                )
-                return None
-    return passes
+def _are_pillows(passes: Passes) -> bool:
+    """Whether the pixels are those of the Pillow that is installed here."""
+    noise = np.random.default_rng(0).integers(0, 256, (83, 97, 3), dtype=np.uint8)
+    shrunk, taller = (
+        ((60, 41), (3, 4, 56, 35)),
+        ((101, 60), (0, 9, 99, 60)),
+    )  # one in each order of the passes
+    return all(
+        np.array_equal(
+            resize_and_crop(noise, size, box, resampling, passes),
+            np.asarray(resample.resize_and_crop(Image.fromarray(noise), size, box, resampling)),
+        )
+        for resampling in (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
+        for size, box in (shrunk, taller)
+        if takes((97, 83), size, box)
+    )
 
 
 def _turn(pixels: Any, left: Any, made: Any) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -56,6 +57,9 @@ _isolate()
 
 # --- what is run, and what counts
 
+_NO_GPU = "deselected for want of a GPU"
+_DESELECTED = pytest.StashKey[int]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a test that skips itself has failed")
@@ -94,6 +98,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if marked and not _cuda_is_available():
         config.hook.pytest_deselected(items=marked)
         items[:] = [item for item in items if item not in marked]
+        if hasattr(config, "workeroutput"):  # one of pytest-xdist's processes
+            config.workeroutput[_NO_GPU] = len(marked)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep what a process of pytest-xdist deselected: xdist itself drops the number."""
+    node.config.stash[_DESELECTED] = getattr(node, "workeroutput", {}).get(_NO_GPU, 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say it, as pytest does by itself without processes."""
+    if count := config.stash.get(_DESELECTED, 0):
+        terminalreporter.write_line(f"{count} deselected: no GPU here, and `make test-gpu` runs them")
 
 
 def _cuda_is_available() -> bool:

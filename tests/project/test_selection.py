@@ -39,6 +39,9 @@ MODULE_THAT_SKIPS_ITSELF = """
         pass
 """
 
+# As `make test` runs them.
+SHARED_OUT = ("-n", "2", "--dist", "loadfile")
+
 
 def pytest_run(folder: Path, suite: str, *options: str) -> Finished:
     (folder / "test_suite.py").write_text(textwrap.dedent(suite))
@@ -47,15 +50,25 @@ def pytest_run(folder: Path, suite: str, *options: str) -> Finished:
     return run_command(command, env={"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}, cwd=folder)
 
 
-def test_a_gpu_test_is_deselected_not_skipped_where_there_is_no_gpu(tmp_path: Path) -> None:
-    finished = pytest_run(tmp_path, SUITE).check()
+@pytest.mark.parametrize(
+    ("options", "summaries"),
+    [((), ("1 passed, 1 deselected",)), (SHARED_OUT, ("1 passed in", "1 deselected: no GPU here"))],
+)
+def test_a_gpu_test_is_deselected_not_skipped_where_there_is_no_gpu(
+    tmp_path: Path, options: tuple[str, ...], summaries: tuple[str, ...]
+) -> None:
+    finished = pytest_run(tmp_path, SUITE, *options).check()
 
-    assert "1 passed, 1 deselected" in finished.stdout
+    assert all(summary in finished.stdout for summary in summaries)
 
 
 @pytest.mark.parametrize(
     ("options", "returncode", "summary"),
-    [((), 0, "1 skipped, 1 xfailed"), (("--no-skips",), 1, "1 failed, 1 xfailed")],
+    [
+        ((), 0, "1 skipped, 1 xfailed"),
+        (("--no-skips",), 1, "1 failed, 1 xfailed"),
+        (("--no-skips", *SHARED_OUT), 1, "1 failed, 1 xfailed"),
+    ],
 )
 def test_a_skip_fails_only_where_skips_are_forbidden(
     tmp_path: Path, options: tuple[str, ...], returncode: int, summary: str
@@ -66,8 +79,11 @@ def test_a_skip_fails_only_where_skips_are_forbidden(
     assert summary in finished.stdout
 
 
-def test_a_module_that_skips_itself_fails_where_skips_are_forbidden(tmp_path: Path) -> None:
-    finished = pytest_run(tmp_path, MODULE_THAT_SKIPS_ITSELF, "--no-skips")
+@pytest.mark.parametrize(("options", "returncode"), [((), 2), (SHARED_OUT, 1)])
+def test_a_module_that_skips_itself_fails_where_skips_are_forbidden(
+    tmp_path: Path, options: tuple[str, ...], returncode: int
+) -> None:
+    finished = pytest_run(tmp_path, MODULE_THAT_SKIPS_ITSELF, "--no-skips", *options)
 
-    assert finished.returncode == 2
+    assert finished.returncode == returncode
     assert "skipped, which --no-skips forbids" in finished.stdout

@@ -96,7 +96,7 @@ def test_nobody_waits_for_a_thread_that_compiles(monkeypatch: pytest.MonkeyPatch
     begun, go = threading.Event(), threading.Event()
     real = compiled_resample._compiled
 
-    def slowly() -> Passes | None:
+    def slowly() -> Passes:
         begun.set()
         assert go.wait(60)
         return real()
@@ -128,7 +128,6 @@ def test_threads_do_not_disturb_each_other(passes: Passes) -> None:
 
 def test_pixels_other_than_pillows_are_told_and_never_used(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
     real = compiled_resample._compiled()
-    assert real is not None
 
     def off_by_one(pixels: Pixels, along: object, given: int = 0) -> Pixels:
         return real.vertical(pixels, along, given) ^ 1  # type: ignore[arg-type]
@@ -137,7 +136,7 @@ def test_pixels_other_than_pillows_are_told_and_never_used(monkeypatch: pytest.M
     compiler = Compiler(worth=0)
     with caplog.at_level(logging.WARNING):
         assert compiler.passes() is None
-    assert "Photos are resized by Pillow: version" in caplog.text
+    assert "reckons in another way" in caplog.text
     assert compiler.passes() is None
 
 
@@ -148,6 +147,28 @@ def test_without_numba_it_says_what_to_install_once(monkeypatch: pytest.MonkeyPa
         assert [compiler.passes() for _ in range(3)] == [None] * 3
     assert len(caplog.records) == 1
     assert "pip install numba, on every executor too" in caplog.text
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no LLVM"), MemoryError()])
+def test_a_machine_that_cannot_compile_says_so_and_reads_photos(error, monkeypatch, caplog) -> None:
+    def fail() -> Passes:
+        raise error
+
+    monkeypatch.setattr(compiled_resample, "_compiled", fail)
+    compiler = Compiler(worth=0)
+    with caplog.at_level(logging.WARNING):
+        assert [compiler.passes() for _ in range(3)] == [None] * 3
+    assert len(caplog.records) == 1
+    assert f"does not compile here: {error!r}" in caplog.text
+
+
+def test_numba_that_is_told_not_to_compile_is_not_used(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    from numba import config
+
+    monkeypatch.setattr(config, "DISABLE_JIT", True)
+    with caplog.at_level(logging.WARNING):
+        assert Compiler(worth=0).passes() is None
+    assert "NUMBA_DISABLE_JIT is set" in caplog.text
 
 
 SMALL = """
