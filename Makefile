@@ -21,7 +21,7 @@ demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos wi
 	$(VENV)/bin/stagewright demo $(ARGS)
 
 test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-k promotion'
-	$(VENV)/bin/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)

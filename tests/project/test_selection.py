@@ -40,7 +40,7 @@ MODULE_THAT_SKIPS_ITSELF = """
 """
 
 # As `make test` runs them.
-SHARED_OUT = ("-n", "2", "--dist", "loadfile")
+SHARED_OUT = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def pytest_run(folder: Path, suite: str, *options: str) -> Finished:
