@@ -91,6 +91,12 @@ def _files_scanned(spark: SparkSession, index: Any) -> int:
     return sum(folders.apply(i).files().size() for i in range(folders.size()))
 
 
+# As many times the bytes of spark.sql.files.maxPartitionBytes are a task's photos where they are read by path. Nothing
+# of them passes through Spark, and each task empties the pipeline and starts it anew: 25,000 photos with a network that
+# costs nothing went 12 % faster in tasks of 3,100 than in tasks of 780.
+_TASK_OF_PATHS = 4
+
+
 def by_path(images: DataFrame, source: Source) -> DataFrame | None:
     """The same rows with each file's path, in UTF-8, as `content`: Spark then lists the photos and reads none.
 
@@ -118,12 +124,13 @@ def _tasks_at_once(spark: SparkSession) -> int:
 
 
 def _tasks(images: DataFrame, at_once: int) -> int:
-    """As many as Spark would make of the listed files, in whole rounds of those that run at once."""
+    """A quarter of those that Spark would make of the listed files, in whole rounds of those that run at once."""
     listed = _location(images)
     photos = int(listed.allFiles().size())
     settings = images.sparkSession._jsparkSession.sessionState().conf()
     weight = int(listed.sizeInBytes()) + photos * int(settings.filesOpenCostInBytes())
-    rounds = math.ceil(weight / int(settings.filesMaxPartitionBytes()) / at_once)
+    task = int(settings.filesMaxPartitionBytes()) * _TASK_OF_PATHS
+    rounds = math.ceil(weight / task / at_once)
     return max(1, min(photos, rounds * at_once))
 
 

@@ -132,8 +132,10 @@ def test_tasks_have_about_as_many_photos_each_whatever_their_sizes(
     images = read(spark, source)
     packed = rows_of_tasks(images)
     assert max(packed) > 3 * packed[0]  # by Spark, in order of size
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(90 * 1024 // 4))
     dealt = rows_of_tasks(sources.by_path(images, source))
-    assert len(dealt) == 6  # 438 kB in tasks of 90 kB are five, and six in whole rounds of two cores
+    # 438 kB in tasks of four times as much, 90 kB, are five, and six in whole rounds of two cores.
+    assert len(dealt) == 6
     assert max(dealt) - min(dealt) <= 2  # both cores deal
 
 
