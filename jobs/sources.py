@@ -113,8 +113,7 @@ def by_path(images: DataFrame, source: Source) -> DataFrame | None:
     if str(files.getUri().getScheme()) != "file":
         return None
     at_once = _tasks_at_once(images.sparkSession)
-    # Few tasks deal, for every one of them sends something to every other: what grows is one side only.
-    dealt = images.coalesce(at_once).repartition(_tasks(images, at_once))
+    dealt = images.repartition(_tasks(images, at_once))
     return dealt.withColumn("content", F.encode(F.regexp_replace("path", "^file:/+", "/"), "UTF-8"))
 
 

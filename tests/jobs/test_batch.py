@@ -136,7 +136,7 @@ def test_tasks_have_about_as_many_photos_each_whatever_their_sizes(
     dealt = rows_of_tasks(sources.by_path(images, source))
     # 438 kB in tasks of four times as much, 90 kB, are five, and six in whole rounds of two cores.
     assert len(dealt) == 6
-    assert max(dealt) - min(dealt) <= 2  # both cores deal
+    assert max(dealt) < 1.5 * min(dealt)  # each task of the scan deals evenly, but begins anywhere
 
 
 def test_there_are_no_more_tasks_than_photos(
