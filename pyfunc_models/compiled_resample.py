@@ -115,9 +115,8 @@ def _compiled_and_checked() -> Passes | None:
         reason = (
             f"{REQUIREMENT} does not import here: {error}. pip install {REQUIREMENT}, on every executor too"
         )
-    except (
-        Exception
-    ) as error:  # whatever a compiler may have against this machine, photos are read without it
+    # Whatever a compiler may have against this machine, photos are read without it.
+    except Exception as error:
         reason = f"{REQUIREMENT} does not compile here: {error!r}"
     log.warning(f"Photos are resized by Pillow, to the same pixels but several times as slowly: {reason}.")
     return None
@@ -156,10 +155,8 @@ def _flat(pixels: Pixels) -> Pixels:
 def _are_pillows(passes: Passes) -> bool:
     """Whether the pixels are those of the Pillow that is installed here."""
     noise = np.random.default_rng(0).integers(0, 256, (83, 97, 3), dtype=np.uint8)
-    shrunk, taller = (
-        ((60, 41), (3, 4, 56, 35)),
-        ((101, 60), (0, 9, 99, 60)),
-    )  # one in each order of the passes
+    # One in each order of the passes.
+    shrunk, taller = ((60, 41), (3, 4, 56, 35)), ((101, 60), (0, 9, 99, 60))
     return all(
         np.array_equal(
             resize_and_crop(noise, size, box, resampling, passes),
