@@ -13,11 +13,9 @@ ONE_WORKER = {"spark.task.cpus": "{cores}"}
 WORKER_PER_CORE = {"spark.task.cpus": "1"}
 # How Spark's tasks share the cores: as the job does by itself, or one of the two forms by name.
 FORMS: dict[str, dict[str, str]] = {"": {}, "1-worker": ONE_WORKER, "worker-per-core": WORKER_PER_CORE}
-# Faster transforms whose pixels differ; "" is the exact one.
-TRANSFORMS = ("", "fast")
 # About how many times the article's speed: sizes are chosen so that all contenders work for about as long.
 SPEED = {"f32": 2.5, "bf16": 4.5, "int8": 7.0}
-FEED_SPEED = {"": 2.6, "fast": 2.6}
+FEED_SPEED = 2.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,6 @@ class Contender:
     module: str
     speed: float = 1.0
     precision: str = "f32"
-    transform: str = ""
     conf: dict[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     limit: str | None = None
@@ -62,20 +59,15 @@ def everyone(network: Network) -> dict[str, Contender]:
 
 
 def usual(network: Network) -> list[str]:
-    """Who takes part when nobody is named: the exact transform, and for the feed rate the fast one too."""
-    extra = (
-        {f"{family}-f32-fast" for family in ("stagewright", "inprocess")} if network.costs_nothing else set()
-    )
-    exact = {
+    """Who takes part when nobody is named."""
+    ours = {
         f"{family}-{precision}"
         for family in ("stagewright", "inprocess")
         for precision in precisions(network)
     }
     rivals = {rival.name for rival in RIVALS}
     return [
-        name
-        for name, contender in everyone(network).items()
-        if name in rivals | exact | (extra if fast_exists() else set()) and contender.installed
+        name for name, contender in everyone(network).items() if name in rivals | ours and contender.installed
     ]
 
 
@@ -84,20 +76,11 @@ def precisions(network: Network) -> tuple[str, ...]:
     return ("f32",) if network.costs_nothing else tuple(precision.value for precision in Precision)
 
 
-def fast_exists() -> bool:
-    """Whether this stagewright's jobs know a transform other than the exact one."""
-    from jobs import ScoreOptions
-
-    return "transform" in ScoreOptions.__dataclass_fields__
-
-
 def _ours(network: Network) -> Iterator[Contender]:
     for precision in precisions(network):
-        for transform in TRANSFORMS:
-            suffix = "-".join(part for part in (precision, transform) if part)
-            speed = FEED_SPEED[transform] if network.costs_nothing else SPEED[precision] * network.gain
-            limit = f"inprocess-{suffix}"
-            for form, conf in FORMS.items():
-                name = "-".join(part for part in ("stagewright", suffix, form) if part)
-                yield Contender(name, "stagewright", speed, precision, transform, conf, limit=limit)
-            yield Contender(limit, "inprocess", speed, precision, transform)
+        speed = FEED_SPEED if network.costs_nothing else SPEED[precision] * network.gain
+        limit = f"inprocess-{precision}"
+        for form, conf in FORMS.items():
+            name = "-".join(part for part in ("stagewright", precision, form) if part)
+            yield Contender(name, "stagewright", speed, precision, conf, limit=limit)
+        yield Contender(limit, "inprocess", speed, precision)

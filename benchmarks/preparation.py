@@ -58,28 +58,24 @@ class Bench:
             output=str(output),
             cores=self.cores,
             precision=contender.precision,
-            transform=contender.transform or None,
             conf={key: value.format(cores=self.cores) for key, value in contender.conf.items()},
         )
 
 
-def prepare(bench: Bench, precisions: Iterable[str], transforms: Iterable[str] = ()) -> None:
+def prepare(bench: Bench, precisions: Iterable[str]) -> None:
     """Build the network, register it with these choices, promote it, and save the plain PythonModel."""
     bench.folder.mkdir(parents=True)
     module = networks.build(bench.network, _tensors(bench.network, bench.photos))
     weights = bench.folder / "weights.pt"
     torch.save(module.state_dict(), weights)
     pyfunc.save(bench.network.name, weights, bench.folder / "pyfunc")
-    _register(bench, module, tuple(precisions), tuple(transforms))
+    _register(bench, module, tuple(precisions))
 
 
-def _register(
-    bench: Bench, module: torch.nn.Module, precisions: tuple[str, ...], transforms: tuple[str, ...]
-) -> None:
+def _register(bench: Bench, module: torch.nn.Module, precisions: tuple[str, ...]) -> None:
     options = PackageOptions(
         architecture=bench.network.factory,
         precisions=precisions,
-        transforms=transforms,
         golden=bench.photos.take(min(GOLDEN_PHOTOS, len(bench.photos.files)), bench.folder / "golden"),
         min_agreement=0.0,  # random weights decide narrowly; what the labels have in common is in the report
     )

@@ -62,8 +62,7 @@ def _measure(network: Network, options: argparse.Namespace, photo_set: PhotoSet,
     rounds = _photos_of_a_round(photo_set, options.cores)
     plan = Plan(contenders, photos_wanted, options.repeats, options.even, rounds)
     bench = Bench(network, photo_set, scratch / network.name, options.cores)
-    transforms = {contender.transform for contender in contenders if contender.transform}
-    prepare(bench, {contender.precision for contender in contenders}, transforms)
+    prepare(bench, {contender.precision for contender in contenders})
     started = datetime.now(UTC).isoformat(timespec="seconds")
     measured = results.Invocation(
         network=network.name,

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from .photos import PhotoSet
 from .preparation import Bench, prepare
 from .processes import Sample, watch
 from .run import DOCUMENTS, quieten_mlflow, say
+from .scale_report import Scaled
 
 ROWS = (10_000, 100_000, 1_000_000)
 DIFFERENT_PHOTOS = 1000
@@ -31,26 +32,6 @@ ROWS_PER_GROUP = 10_000
 # A run of hours would fill the JSON with samples that say the same.
 MOST_SAMPLES = 120
 CONTENDER = Contender("stagewright-f32", "stagewright")
-
-
-@dataclass(frozen=True, slots=True)
-class Scaled:
-    """One job over `rows`: a whole process in `seconds` from start to exit, and `cpu_s` of CPU time.
-
-    `peak_megabytes` by role, and `samples` of memory over time; see `processes`.
-    """
-
-    rows: int
-    seconds: float
-    cpu_s: float
-    input_megabytes: float
-    peak_megabytes: dict[str, float]
-    samples: list[Sample]
-
-    @property
-    def microseconds_per_row(self) -> float:
-        """Start-up included."""
-        return self.seconds / self.rows * 1e6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

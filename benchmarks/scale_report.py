@@ -1,18 +1,16 @@
 """Jobs of growing size -> a Markdown table and a plot of memory over time."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-if TYPE_CHECKING:
-    from .scale import Scaled
+from .processes import Sample
 
 JSON = "scale.json"
 MARKDOWN = "scale.md"
@@ -22,6 +20,26 @@ ROLES = {
     "max_jvm": "JVM (driver and executor)",
     "max_workers": "Python workers",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """One job over `rows`: a whole process in `seconds` from start to exit, and `cpu_s` of CPU time.
+
+    `peak_megabytes` by role, and `samples` of memory over time; see `processes`.
+    """
+
+    rows: int
+    seconds: float
+    cpu_s: float
+    input_megabytes: float
+    peak_megabytes: dict[str, float]
+    samples: list[Sample]
+
+    @property
+    def microseconds_per_row(self) -> float:
+        """Start-up included."""
+        return self.seconds / self.rows * 1e6
 
 
 def write(folder: Path, scaled: list[Scaled], document: dict[str, Any]) -> list[Path]:

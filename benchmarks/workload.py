@@ -27,7 +27,6 @@ class Workload:
     format: str = "images"
     cores: int = 2
     precision: str = "f32"
-    transform: str | None = None
     conf: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
@@ -42,8 +41,7 @@ class Workload:
     @property
     def asked(self) -> dict[str, str]:
         """What stagewright's model is called with; what is not asked for is left to the model."""
-        transform = {"transform": self.transform} if self.transform else {}
-        return {"precision": self.precision, **transform}
+        return {"precision": self.precision}
 
     def files(self) -> list[Path]:
         """The photos, by name."""

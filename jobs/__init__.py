@@ -1,16 +1,17 @@
 """What a person or a scheduler runs: Spark's driver only; nothing in here runs on an executor."""
 
-from .batch import ScoreJob, run
-from .comparison import CompareJob, compare
-from .comparison_report import ComparisonReport
+from .comparison.comparing import CompareJob, compare
+from .comparison.report import ComparisonReport
 from .errors import ErrorBudgetExceeded, InputError, JobError, JobFailed, SparkUnavailable
-from .evaluation import EvaluateJob, evaluate
-from .evaluation_report import EvaluationReport
-from .report import ScoreReport
-from .scoring import ScoreOptions, score
-from .session import open_session
-from .sinks import Sink
-from .sources import Source, read
+from .evaluation.evaluating import EvaluateJob, evaluate
+from .evaluation.report import EvaluationReport
+from .scoring.batch import ScoreJob, run
+from .scoring.options import ScoreOptions
+from .scoring.report import ScoreReport
+from .scoring.sinks import Sink
+from .scoring.sources import Source, read
+from .scoring.udf import score
+from .spark.session import open_session
 
 __all__ = [
     "CompareJob",

@@ -9,10 +9,12 @@ from pyspark.sql import Row
 from pyfunc_models import Preprocess
 from registry import Registry
 
-from . import batch, registering, session
+from . import registering
 from .errors import InputError
-from .sinks import Sink
-from .sources import Source
+from .scoring import batch
+from .scoring.sinks import Sink
+from .scoring.sources import Source
+from .spark import session
 from .tables import aligned
 
 NAME = "efficientnet-lite0"

@@ -8,10 +8,17 @@ JobError
 └── ErrorBudgetExceeded     too many photos without a prediction: exit code 1
 """
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from .report import ScoreReport
+
+class Report(Protocol):
+    """What a job found."""
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`."""
+
+    def lines(self) -> list[str]:
+        """For a person."""
 
 
 class JobError(Exception):
@@ -37,6 +44,6 @@ class JobFailed(JobError):
 class ErrorBudgetExceeded(JobError):
     """More rows than allowed came out without a prediction; what was scored is written."""
 
-    def __init__(self, message: str, report: "ScoreReport") -> None:
+    def __init__(self, message: str, report: Report) -> None:
         super().__init__(message)
         self.report = report

@@ -164,7 +164,6 @@ def _options(given: Mapping[str, Any]) -> PackageOptions:
         kind=given["kind"],
         architecture=given["architecture"],
         precisions=given["precisions"],
-        transforms=given["transforms"],
         decodes=given["decodes"],
         golden=given["golden"],
     )

@@ -5,7 +5,12 @@ Nothing in here imports `registry`, `jobs` or pyspark, and files import one anot
 `pyfunc_models.packaging` is the driver's side and stays behind.
 """
 
-from .decode import RowFault, Status, decode
-from .preprocess import Preprocess, normalize, transform
+from .photos import formats
+from .photos.decode import decode
+from .photos.status import RowFault, Status
+from .transforms.preprocess import Preprocess, normalize, transform
 
-__all__ = ["Preprocess", "RowFault", "Status", "decode", "normalize", "transform"]
+PHOTO_SUFFIXES = formats.suffixes()
+"""What files of the formats that are read end in, without the dot, in small letters."""
+
+__all__ = ["PHOTO_SUFFIXES", "Preprocess", "RowFault", "Status", "decode", "normalize", "transform"]

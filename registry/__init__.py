@@ -17,6 +17,7 @@ from registry.errors import (
     NotFound,
     NothingToRollBack,
     PolicyRefused,
+    ProductionLeft,
     PromotionLost,
     Refusal,
     RegistryError,
@@ -30,16 +31,16 @@ from registry.errors import (
     VersionNotFound,
     VersionNotReady,
 )
-from registry.evidence import Comparison, Evidence
 from registry.facade import Registry
 from registry.gates import Gates
-from registry.history import Event, EventKind
-from registry.policy import Policy, Use
-from registry.promotion import Promotion
-from registry.registration import Registration
+from registry.gates.evidence import Comparison, Evidence
+from registry.ledger.history import Event, EventKind
+from registry.ledger.promotion import Promotion
+from registry.ledger.standing import Standing, Tenure, tenure
+from registry.registration.registering import Registration
 from registry.runs import Outcome, Run, RunStatus
-from registry.signing import PublicKey
-from registry.standing import Standing, Tenure, tenure
+from registry.trust.policy import Policy, Use
+from registry.trust.signing import PublicKey
 from registry.uri import Alias, Latest, ModelUri, Number
 from registry.verdicts import Verdict
 from registry.versions import ModelVersion, Stage
@@ -73,6 +74,7 @@ __all__ = [
     "Outcome",
     "Policy",
     "PolicyRefused",
+    "ProductionLeft",
     "Promotion",
     "PromotionLost",
     "PublicKey",

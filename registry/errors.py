@@ -23,6 +23,7 @@ RegistryError
     ├── ExpectationFailed     compare-and-set found another version
     ├── GateRefused           a gate of the stage said no
     ├── PromotionLost         somebody else promoted at the same moment
+    ├── ProductionLeft        the move would leave Production empty, and nobody said that it may
     ├── NothingToRollBack
     ├── ForeignVersion        a version that stagewright did not package
     ├── ArtifactMismatch      a file of the version is not the file that was registered
@@ -31,10 +32,8 @@ RegistryError
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from registry.verdicts import Verdict
+from registry.verdicts import Verdict
 
 
 class RegistryError(Exception):
@@ -132,13 +131,17 @@ class ExpectationFailed(Refusal):
 class GateRefused(Refusal):
     """The version does not have what the stage asks for; nothing was moved, and the ledger says so."""
 
-    def __init__(self, message: str, hint: str, verdicts: Sequence["Verdict"]) -> None:
+    def __init__(self, message: str, hint: str, verdicts: Sequence[Verdict]) -> None:
         super().__init__(message, hint)
         self.verdicts = tuple(verdicts)
 
 
 class PromotionLost(Refusal):
     """Another promotion of the same stage won."""
+
+
+class ProductionLeft(Refusal):
+    """The version is in Production, and no other would be there after the move; nothing was moved."""
 
 
 class NothingToRollBack(Refusal):

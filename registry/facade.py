@@ -9,13 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from registry import artifacts, history, policy, promotion, registration, repair, resolution, signing
+from registry import resolution
 from registry import tags as keys
 from registry.connection import Address
 from registry.errors import RunNotFound
-from registry.policy import Policy, Use
+from registry.ledger import history, promotion, repair
+from registry.ledger.standing import Standing, at
+from registry.registration import registering as registration
 from registry.runs import Outcome, Run
-from registry.standing import Standing, at
+from registry.trust import artifacts, policy, signing
+from registry.trust.policy import Policy, Use
 from registry.uri import ModelUri
 from registry.versions import ModelVersion, Stage
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from registry.versions import ModelVersion
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +30,3 @@ class Verdict:
     def read(cls, said: Mapping[str, Any]) -> Verdict:
         """What `document` wrote."""
         return cls(said["gate"], said["passed"], said["found"], said["wanted"], said.get("run", ""))
-
-
-class Judge(Protocol):
-    """Whatever holds a version against what a stage asks for."""
-
-    def judge(self, candidate: ModelVersion, current: ModelVersion | None) -> Sequence[Verdict]:
-        """A verdict for each gate; `current` holds the stage now. No gates: no verdicts."""

@@ -1,6 +1,7 @@
 """stagewright's job as `stagewright score` runs it: by the stage's name, with its own settings, nothing tuned."""
 
-from jobs import ScoreJob, ScoreOptions, Sink, Source, batch, open_session
+from jobs import ScoreJob, ScoreOptions, Sink, Source, open_session
+from jobs.scoring import batch
 from registry import Registry
 
 from ..workload import URI, Workload

@@ -26,7 +26,8 @@ class Laps:
 def run(workload: Workload) -> None:
     """Score and write twice, first a single photo."""
     laps = Laps()
-    from jobs import ScoreOptions, Sink, Source, open_session, score, sinks, sources
+    from jobs import ScoreOptions, Sink, Source, open_session, score
+    from jobs.scoring import sinks, sources
     from registry import Registry
 
     laps.end("import stagewright, pyspark and mlflow")
@@ -36,11 +37,8 @@ def run(workload: Workload) -> None:
     version = registry.resolve(URI)
     laps.end("resolve the stage")
     source = Source(workload.photos)
-    images = sources.read(spark, source)
+    paths, options = sources.read_for(spark, source, ScoreOptions(), takes_paths=True)
     laps.end("list the photos")
-    paths = sources.by_path(images, source)
-    assert paths is not None  # the benchmark's photos are files
-    options = ScoreOptions(content_as="path")
     predictions = score(paths, version, registry=registry, options=options)
     laps.end("fetch and verify the version, make the UDF")
     predictions.limit(1).collect()

@@ -12,32 +12,11 @@ import click
 
 from registry import Refusal, RegistryError
 
-from .evaluating import compare, evaluate
-from .looking import history, resolve, versions
-from .moving import promote, rollback
-from .policy import policy
-from .registering import register
-from .scoring import score
+from . import evaluating, governing, looking, moving, registering, scoring, signing, trying
 from .shared import say
-from .signing import sign, verify
-from .trying import demo, doctor
 
-COMMANDS = (
-    register,
-    versions,
-    resolve,
-    history,
-    promote,
-    rollback,
-    sign,
-    verify,
-    policy,
-    score,
-    evaluate,
-    compare,
-    doctor,
-    demo,
-)
+# Each says its COMMANDS.
+MODULES = (registering, looking, moving, signing, governing, scoring, evaluating, trying)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,8 +29,9 @@ def cli() -> None:
     """
 
 
-for command in COMMANDS:
-    cli.add_command(command)
+for _module in MODULES:
+    for _command in _module.COMMANDS:
+        cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

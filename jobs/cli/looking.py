@@ -6,7 +6,7 @@ import click
 
 from registry import Registry, Stage, tenure
 
-from .. import tables
+from . import documents
 from .shared import AS_JSON, NAME, Moment, answer
 
 
@@ -16,7 +16,7 @@ from .shared import AS_JSON, NAME, Moment, answer
 def versions(name: str, as_json: bool) -> None:
     """List the versions of NAME with stage, aliases and what they were made from."""
     found = Registry().versions(name)
-    answer([tables.version_document(version) for version in found], tables.versions(found), as_json)
+    answer([documents.version_document(version) for version in found], documents.versions(found), as_json)
 
 
 @click.command()
@@ -25,7 +25,7 @@ def versions(name: str, as_json: bool) -> None:
 def resolve(uri: str, as_json: bool) -> None:
     """Say which version URI means now, such as models:/NAME/Production."""
     version = Registry().resolve(uri)
-    answer(tables.version_document(version), [version.pinned_uri], as_json)
+    answer(documents.version_document(version), [version.pinned_uri], as_json)
 
 
 @click.command()
@@ -42,7 +42,10 @@ def history(name: str, moment: datetime | None, as_json: bool) -> None:
     """Show who registered, promoted and rolled back what, when and why."""
     events = Registry().history(name)
     if moment is None:
-        answer([tables.event_document(event) for event in events], tables.events(events), as_json)
+        answer([documents.event_document(event) for event in events], documents.events(events), as_json)
     else:
         found = [tenure(events, stage, moment) for stage in (Stage.PRODUCTION, Stage.STAGING)]
-        answer(tables.standing_document(moment, found), tables.standing(moment, found), as_json)
+        answer(documents.standing_document(moment, found), documents.standing(moment, found), as_json)
+
+
+COMMANDS = (versions, resolve, history)

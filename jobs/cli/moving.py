@@ -8,7 +8,7 @@ import click
 
 from registry import GateRefused, Gates, Registry, Verdict
 
-from .. import tables
+from . import documents
 from .shared import BECAUSE, NAME, Expectation, answer, say
 
 
@@ -23,7 +23,11 @@ from .shared import BECAUSE, NAME, Expectation, answer, say
     metavar="FILE",
     help="What each stage asks of a version (default: gates.toml in the current folder, if it is there).",
 )
-@click.option("--force", is_flag=True, help="Move it although a gate refuses; takes --because.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Move it though a gate refuses or Production is left empty; takes --because.",
+)
 def promote(name: str, version: int, stage: str, gates: str | None, **given: Any) -> None:
     """Move VERSION of NAME to STAGE (Staging, Production or Archived), its alias along with it."""
     judge = _gates(gates).of(stage)
@@ -33,7 +37,7 @@ def promote(name: str, version: int, stage: str, gates: str | None, **given: Any
         _show(refused.verdicts)
         raise
     _show(moved.verdicts)
-    answer(None, tables.moved(moved), as_json=False)
+    answer(None, documents.moved(moved), as_json=False)
 
 
 def _gates(file: str | None) -> Gates:
@@ -47,7 +51,7 @@ def _gates(file: str | None) -> Gates:
 
 def _show(verdicts: Sequence[Verdict]) -> None:
     if verdicts:
-        answer(None, tables.verdicts(verdicts), as_json=False)
+        answer(None, documents.verdicts(verdicts), as_json=False)
 
 
 @click.command()
@@ -57,4 +61,7 @@ def _show(verdicts: Sequence[Verdict]) -> None:
 def rollback(name: str, stage: str, because: str) -> None:
     """Put the version back that held STAGE before."""
     moved = Registry().rollback(name, stage, because=because)
-    answer(None, tables.moved(moved), as_json=False)
+    answer(None, documents.moved(moved), as_json=False)
+
+
+COMMANDS = (promote, rollback)

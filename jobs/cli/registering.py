@@ -6,6 +6,7 @@ import click
 
 from registry import Registry
 
+from .job_options import TRANSFORM
 from .shared import AS_JSON, NAME, answer, pairs, say
 
 
@@ -35,7 +36,7 @@ from .shared import AS_JSON, NAME, answer, pairs, say
 @click.option("--crop", metavar="N", type=int, help="Edge of the centre crop, in pixels.")
 @click.option(
     "--interpolation",
-    type=click.Choice(["bilinear", "bicubic"]),
+    metavar="bilinear|bicubic",
     help="How photos are resized (default: bilinear).",
 )
 @click.option("--mean", metavar="R,G,B", help="Mean of each channel, of values in 0 to 1 (default: 0,0,0).")
@@ -53,13 +54,7 @@ from .shared import AS_JSON, NAME, answer, pairs, say
     metavar="f32|bf16|int8",
     help="Arithmetic that jobs may choose; repeat for more. f32 is always there, the others are measured.",
 )
-@click.option(
-    "--transform",
-    "transforms",
-    multiple=True,
-    metavar="exact|fast",
-    help="How jobs may have photos resized. exact is always there, fast is measured.",
-)
+@TRANSFORM
 @click.option(
     "--decode",
     "decodes",
@@ -70,13 +65,13 @@ from .shared import AS_JSON, NAME, answer, pairs, say
 @click.option(
     "--golden",
     metavar="DIR",
-    help="Photos on which precisions, fast and reduced are measured; half of them calibrate int8.",
+    help="Photos on which precisions and reduced are measured; half of them calibrate int8.",
 )
 @click.option(
     "--min-agreement",
     metavar="0..1",
     type=click.FloatRange(0, 1),
-    help="Refuse what agrees less with f32, exact or full (default: 0.95; 0 takes any).",
+    help="Refuse what agrees less with f32 or full (default: 0.95; 0 takes any).",
 )
 @click.option(
     "--tag",
@@ -107,3 +102,6 @@ def register(name: str, tags: tuple[str, ...], as_json: bool, **given: Any) -> N
         [version.pinned_uri],
         as_json,
     )
+
+
+COMMANDS = (register,)

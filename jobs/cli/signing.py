@@ -56,3 +56,6 @@ def _password(variable: str | None) -> str | None:
     if variable not in os.environ:
         raise UserError(f"There is no environment variable {variable!r}.", "Set it to the key's password.")
     return os.environ[variable]
+
+
+COMMANDS = (sign, verify)

@@ -32,3 +32,6 @@ def demo(folder: str) -> None:
     from .. import demo as tour
 
     answer(None, tour.run(Path(folder), say), as_json=False)
+
+
+COMMANDS = (doctor, demo)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..device import Device
+from .device import Device
 
 Images = NDArray[np.uint8]
 Outputs = NDArray[np.float32]
@@ -41,14 +41,17 @@ class Engine(Protocol):
         """
 
 
+ENGINES = {"cuda": "torch_engine", "cpu": "openvino_engine"}
+"""Kind of device -> the module here whose `load` opens a graph on it; its requirements are the model's."""
+
+
 def engine_module(device: Device) -> ModuleType:
     """The engine's module for a device: torch on a GPU, OpenVINO on a CPU; only that one is imported.
 
     Raises EngineUnavailable where its library is not installed.
     """
-    name = "torch_engine" if device.kind == "cuda" else "openvino_engine"
     try:
-        return importlib.import_module(f".{name}", __name__)
+        return importlib.import_module(f".{ENGINES[device.kind]}", __name__)
     except ModuleNotFoundError as error:
         raise EngineUnavailable(
             f"This worker was given {device}, but has no {error.name}. Install the model's "

@@ -6,9 +6,9 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from ..device import Device
-from ..telemetry import no_reports
 from . import EngineUnavailable, Images, Outputs, Precision
+from .device import Device
+from .telemetry import no_reports
 
 with no_reports():
     import openvino as ov

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch.export.passes import move_to_device_pass
 
-from ..device import Device
 from . import EngineUnavailable, Images, Outputs, Precision
+from .device import Device
 
 GRAPH = "model.pt2"
 

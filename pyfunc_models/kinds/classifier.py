@@ -8,7 +8,7 @@ from mlflow.types import ColSpec, DataType, ParamSpec
 from mlflow.types.schema import Array, Object, Property
 
 from ..engines import Outputs
-from ..image_model import LABELS, Column, ImageModel
+from ..worker.image_model import LABELS, Column, ImageModel
 
 DEFAULT_TOP_K = 5
 # How `label` names a class: by its label, or exactly by its position, as two classes may have one label.

@@ -7,7 +7,7 @@ from mlflow.types import ColSpec, DataType
 from mlflow.types.schema import Array
 
 from ..engines import Outputs
-from ..image_model import Column, ImageModel
+from ..worker.image_model import Column, ImageModel
 
 # A vector of length 0 has no direction: it agrees with nothing, and divides nothing.
 TINY = float(np.finfo(np.float32).tiny)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from registry.evidence import Comparison, comparisons_of
+from registry.gates.evidence import Comparison, comparisons_of
 from registry.gates.figures import NOBODY_THERE, age_of, figure, fresh, no_metric
-from registry.gates.gate import Finding
+from registry.gates.gate import Finding, Gate
+from registry.gates.photos import dataset_of
+from registry.toml_tables import Table
 from registry.versions import ModelVersion
 
 # How comparisons name their figures.
@@ -72,3 +75,23 @@ class Compared:
         better, worse = known[ONLY_CANDIDATE_RIGHT], known[ONLY_OTHER_RIGHT]
         found = f"better on {better:g}, worse on {worse:g} photos, p {value:.3g}"
         return Finding(better >= worse or value >= self.bound, found, comparison.run_id)
+
+
+def read(table: Table) -> Iterator[Gate]:
+    """Each of `[[STAGE.comparisons]]`."""
+    for comparison in table.tables("comparisons"):
+        yield from _of_comparison(comparison)
+
+
+def _of_comparison(table: Table) -> Iterator[Gate]:
+    dataset, age = dataset_of(table), table.number("max_age_days", low=0)
+    bounds = {
+        "agreement": table.number("min_agreement", low=0, high=1),
+        MCNEMAR_P: table.number("not_worse_p", low=0, high=1),
+    }
+    table.finish()
+    asked = [(metric, bound) for metric, bound in bounds.items() if bound is not None]
+    if not asked:
+        raise table.wrong("dataset", f"{dataset!r} is asked for nothing; give min_agreement or not_worse_p")
+    for metric, bound in asked:
+        yield Compared(metric, bound, dataset, age)

@@ -44,7 +44,7 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """Every gate of one stage; a `registry.verdicts.Judge`."""
+    """Every gate of one stage; a `registry.ledger.promotion.Judge`."""
 
     gates: tuple[Gate, ...]
 

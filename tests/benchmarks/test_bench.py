@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def measured(folder: Path) -> results.Invocation:
-    contenders = ["article", "stagewright-f32", "inprocess-f32", "inprocess-f32-fast"]
+    contenders = ["article", "stagewright-f32", "inprocess-f32"]
     assert run.main([*SHORT.split(), "--contenders", *contenders, "--output", str(folder)]) == 0
     [invocation] = results.read(folder / "speed.json")
     return invocation
@@ -31,7 +31,6 @@ def test_all_contenders_give_the_articles_labels(measured: results.Invocation) -
         ("article", 1.0),
         ("stagewright-f32", 1.0),
         ("inprocess-f32", 1.0),
-        ("inprocess-f32-fast", 1.0),
     ]
 
 

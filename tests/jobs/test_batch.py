@@ -9,22 +9,13 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs import (
-    ErrorBudgetExceeded,
-    InputError,
-    JobFailed,
-    ScoreJob,
-    ScoreOptions,
-    Sink,
-    Source,
-    read,
-    run,
-    sources,
-)
+from jobs import ErrorBudgetExceeded, InputError, JobFailed, ScoreJob, ScoreOptions, Sink, Source, read, run
+from jobs.scoring.sources import _reader
+from jobs.spark import progress
 from mlruns_fixture import LABELS, ODD, PLAIN, PREPROCESS, ColourNet
 from mlruns_fixture.build import Fixture
-from pyfunc_models.image_model import OwnCode
 from pyfunc_models.packaging import PackageOptions, package
+from pyfunc_models.worker.image_model import OwnCode
 from registry import Registry, RunStatus
 
 BAD = sum(status != "ok" for _, status in ODD.values())
@@ -113,7 +104,7 @@ def test_photos_that_workers_read_themselves_are_not_read_by_spark(
 ) -> None:
     source = Source(str(fixture.photos / "*-64x48.jpg"))
     images = read(spark, source)
-    paths = sources.by_path(images, source)
+    paths = by_path(images, source)
     assert paths is not None
     assert "ReadSchema: struct<path:string>" in plan(paths.select("path", "content"))
     assert "content:binary" in plan(images.select("path", "content"))
@@ -133,7 +124,7 @@ def test_tasks_have_about_as_many_photos_each_whatever_their_sizes(
     packed = rows_of_tasks(images)
     assert max(packed) > 3 * packed[0]  # by Spark, in order of size
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(90 * 1024 // 4))
-    dealt = rows_of_tasks(sources.by_path(images, source))
+    dealt = rows_of_tasks(by_path(images, source))
     # 438 kB in tasks of four times as much, 90 kB, are five, and six in whole rounds of two cores.
     assert len(dealt) == 6
     assert max(dealt) < 1.5 * min(dealt)  # each task of the scan deals evenly, but begins anywhere
@@ -145,7 +136,7 @@ def test_there_are_no_more_tasks_than_photos(
     source = Source(str(fixture.photos / "*-64x48.jpg"))
     images = read(spark, source)
     spark.conf.set("spark.sql.files.maxPartitionBytes", "1000")
-    assert len(rows_of_tasks(sources.by_path(images, source))) == images.count()
+    assert len(rows_of_tasks(by_path(images, source))) == images.count()
 
 
 def rows_of_tasks(frame: DataFrame | None) -> list[int]:
@@ -162,6 +153,10 @@ def restored_conf(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(name, str(value))
 
 
+def by_path(images: DataFrame, source: Source) -> DataFrame | None:
+    return _reader(source).by_path(images, source)
+
+
 def plan(frame: DataFrame) -> str:
     return frame._jdf.queryExecution().executedPlan().toString()
 
@@ -171,7 +166,7 @@ def test_a_table_has_its_bytes_scored_and_no_path_of_it_is_opened(
 ) -> None:
     source = Source(str(tmp_path / "t"), "parquet")
     spark.createDataFrame([("a", b"/etc/hostname")], "path string, content binary").write.parquet(source.path)
-    assert sources.by_path(read(spark, source), source) is None
+    assert by_path(read(spark, source), source) is None
 
 
 @pytest.mark.parametrize(
@@ -238,7 +233,6 @@ class OnlyAfter:
 def test_progress_is_told_while_photos_are_scored_and_counts_those_that_are_answered(
     spark, fixture, tmp_path, monkeypatch
 ) -> None:
-    from jobs import report
 
     only_after = OnlyAfter(tmp_path, free=1)
     own = PackageOptions(own_code=OwnCode(postprocess=only_after))
@@ -255,7 +249,7 @@ def test_progress_is_told_while_photos_are_scored_and_counts_those_that_are_answ
         if "images a second" in line:
             only_after.go.touch()
 
-    monkeypatch.setattr(report, "PROGRESS_EVERY_S", 0.02)
+    monkeypatch.setattr(progress, "EVERY_S", 0.02)
     run(spark, Registry(), ScoreJob("models:/held/1", Source(str(photos)), Sink(str(tmp_path / "out"))), say)
     assert said[0] == "models:/held/1 is models:/held/1"
     told = [line for line in said if "images a second" in line]

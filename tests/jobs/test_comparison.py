@@ -9,24 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs import (
-    CompareJob,
-    ErrorBudgetExceeded,
-    EvaluateJob,
-    ScoreOptions,
-    Source,
-    compare,
-    evaluate,
-    metrics,
-)
+from jobs import CompareJob, ErrorBudgetExceeded, EvaluateJob, ScoreOptions, Source, compare, evaluate
 from jobs.cli import main
+from jobs.evaluation import metrics
 from mlruns_fixture import LABELS, ODD, PLAIN, PREPROCESS, ColourNet
 from mlruns_fixture.build import Fixture
-from pyfunc_models import packaging
-from pyfunc_models.image_model import OwnCode
+from pyfunc_models import carried
 from pyfunc_models.packaging import PackageOptions, package
+from pyfunc_models.worker.image_model import OwnCode
 from registry import Registry, RunStatus
-from registry.evidence import comparisons_of
+from registry.gates.evidence import comparisons_of
 from tests.clusters import SparkCluster, run_command
 
 TRUTH = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
@@ -186,14 +178,14 @@ def test_two_models_are_compared_on_a_table_and_only_the_run_keeps_it(spark, fix
 
 
 def test_each_version_answers_by_its_own_code(spark, fixture, tmp_path, monkeypatch) -> None:
-    changed = shutil.copytree(packaging.WRAPPER, tmp_path / "wrapper")
+    changed = shutil.copytree(carried.HERE, tmp_path / "wrapper")
     classifier = changed / "kinds" / "classifier.py"
     quiet = "self.labels = np.array(labels, dtype=object)"
     assert quiet in classifier.read_text()
     loud = "self.labels = np.array([label.upper() for label in labels], dtype=object)"
     classifier.write_text(classifier.read_text().replace(quiet, loud))
     with monkeypatch.context() as patch:
-        patch.setattr(packaging, "WRAPPER", changed)
+        patch.setattr(carried, "HERE", changed)
         packaged = package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "loud")
     shouting = Registry().register(packaged, "colours").version.pinned_uri
     report = compare(spark, Registry(), job(fixture, shouting, tmp_path / "out", max_error_rate=1), ignore)

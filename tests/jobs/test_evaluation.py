@@ -11,12 +11,13 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from jobs import ErrorBudgetExceeded, EvaluateJob, InputError, evaluate, metrics, pictures
+from jobs import ErrorBudgetExceeded, EvaluateJob, InputError, evaluate
 from jobs.cli import main
+from jobs.evaluation import metrics, pictures
 from mlruns_fixture import LABELS, PLAIN, PREPROCESS, ColourNet
 from pyfunc_models.packaging import PackageOptions, package
 from registry import Registry, RunStatus
-from registry.evidence import evidence_of
+from registry.gates.evidence import evidence_of
 
 TRUTH = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
 # Each is red, whatever the CSV says.

@@ -9,7 +9,8 @@ import pytest
 import torch
 from pyspark.sql import SparkSession
 
-from jobs import ScoreOptions, score, scoring, shipping
+from jobs import ScoreOptions, score
+from jobs.spark import shipping, udfs
 from mlruns_fixture import LABELS, ODD, PLAIN, PREPROCESS, ColourNet
 from mlruns_fixture.build import Fixture
 from pyfunc_models.packaging import package
@@ -24,7 +25,8 @@ MANY_JOBS = """
     import json, sys
     import mlflow.pyfunc
     from pyspark.sql import SparkSession
-    from jobs import Source, read, score, scoring
+    from jobs import Source, read, score
+    from jobs.spark import udfs
 
     photos, model, count = sys.argv[1:]
     spark = SparkSession.builder.getOrCreate()
@@ -34,7 +36,7 @@ MANY_JOBS = """
         udf = mlflow.pyfunc.spark_udf(spark, model, env_manager="local").asNondeterministic()
         ok.append(photos.select(udf("content").alias("p")).where("p.status = 'ok'").count())
     for _ in range(int(count)):
-        scoring._udfs.clear()  # as if each job had other params
+        udfs._made.clear()  # as if each job had other params
         ok.append(score(photos, model).where("status = 'ok'").count())
     print(json.dumps(ok))
 """
@@ -134,7 +136,7 @@ def test_a_model_goes_whole_where_its_wrapper_cannot_fill_in_or_nothing_is_big(
     assert sizes_by_inode(thin).keys().isdisjoint(sizes_by_inode(packaged))
     assert max(sizes_by_inode(thin).values()) < MEGABYTE
     older = shutil.copytree(packaged, tmp_path / "older")
-    for file in older.glob("code/*/big_files.py"):
+    for file in older.glob("code/**/big_files.py"):
         file.unlink()
     assert shipping.ship(spark, older) == older
     light = package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "light")
@@ -143,7 +145,7 @@ def test_a_model_goes_whole_where_its_wrapper_cannot_fill_in_or_nothing_is_big(
 
 def test_jobs_alike_share_one_udf_and_others_do_not(spark: SparkSession, fixture: Fixture) -> None:
     photos = spark.createDataFrame(list(PLAIN.items()), "path string, content binary")
-    scoring._udfs.clear()
+    udfs._made.clear()
     for uri, top_k in [("Production", 1), ("1", 1), ("Production", 2), ("2", 1)]:
         score(photos, f"models:/colours/{uri}", options=ScoreOptions(top_k=top_k))
-    assert len(scoring._udfs) == 3
+    assert len(udfs._made) == 3

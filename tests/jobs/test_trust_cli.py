@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs import ScoreOptions, Sink, Source, batch, read, score
+from jobs import ScoreOptions, Sink, Source, read, score
 from jobs.cli import main
+from jobs.scoring import batch
 from registry import PolicyRefused, Registry, Use, tags
 
 

@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from jobs import ScoreJob, ScoreOptions, Sink, Source, run, score
 from mlruns_fixture import LABELS, PLAIN, PREPROCESS, ColourNet
 from mlruns_fixture.build import Fixture
-from pyfunc_models import packaging
-from pyfunc_models.image_model import OwnCode
+from pyfunc_models import carried
 from pyfunc_models.packaging import PackageOptions, package
+from pyfunc_models.worker.image_model import OwnCode
 from registry import Registry
 from tests.clusters import run_python
 
@@ -22,8 +22,8 @@ from tests.clusters import run_python
 def shouting_version(fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A version whose wrapper has other code: it answers in capitals."""
     changed = tmp_path / "wrapper"
-    for source in packaging.WRAPPER.rglob("*.py"):
-        target = changed / source.relative_to(packaging.WRAPPER)
+    for source in carried.HERE.rglob("*.py"):
+        target = changed / source.relative_to(carried.HERE)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(source.read_text())
     classifier = changed / "kinds" / "classifier.py"
@@ -31,7 +31,7 @@ def shouting_version(fixture: Fixture, tmp_path: Path, monkeypatch: pytest.Monke
     assert quiet in classifier.read_text()
     loud = "self.labels = np.array([label.upper() for label in labels], dtype=object)"
     classifier.write_text(classifier.read_text().replace(quiet, loud))
-    monkeypatch.setattr(packaging, "WRAPPER", changed)
+    monkeypatch.setattr(carried, "HERE", changed)
     packaged = package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "shouting")
     return Registry().register(packaged, "colours").version.pinned_uri
 

@@ -17,9 +17,50 @@ FORBIDDEN = {
     "pyfunc_models": {"pyspark", "registry", "jobs"},
     "jobs": set[str](),
 }
-JOBS_MAY_IMPORT_OF_PYFUNC_MODELS = {"pyfunc_models", "pyfunc_models.packaging", "pyfunc_models.pairing"}
+JOBS_MAY_IMPORT_OF_PYFUNC_MODELS = {
+    "pyfunc_models",
+    "pyfunc_models.packaging",
+    "pyfunc_models.pairs.packing",
+}
 # Runs as a script, outside of any package, so a relative import has nothing to be relative to.
-ENTRYPOINT = Path("pyfunc_models/entrypoint.py")
+ENTRYPOINT = Path("pyfunc_models/packaging/entrypoint.py")
+# The one file that reaches through a session into Spark's JVM, and what that looks like.
+JVM_FILE = Path("jobs/spark/jvm.py")
+JVM = {"_jvm", "_jsparkSession", "_jdf", "_jsc", "_gateway"}
+
+# Which of its neighbours a room inside a package may import. Files that lie beside the rooms are everybody's, but for
+# those named here, which stand above or between the rooms.
+WITHIN: dict[str, dict[str, set[str]]] = {
+    "pyfunc_models": {
+        "photos": set(),
+        "transforms": {"photos"},
+        "engines": set(),
+        "worker": {"photos", "transforms", "engines"},
+        "kinds": {"engines", "worker"},
+        "carried": {"worker"},
+        "pairs": {"photos", "transforms", "engines", "worker", "carried"},
+        "packaging": {"photos", "transforms", "engines", "worker", "kinds", "carried"},
+    },
+    "registry": {
+        "client": set(),
+        "ledger": {"client"},
+        "trust": {"client", "resolution"},
+        "gates": {"client", "trust"},
+        "registration": {"client", "ledger", "trust"},
+        "resolution": {"client"},
+        "facade": {"client", "ledger", "trust", "gates", "registration", "resolution"},
+    },
+    "jobs": {
+        "spark": set(),
+        "scoring": {"spark"},
+        "evaluation": {"spark", "scoring"},
+        "comparison": {"spark", "scoring", "evaluation"},
+        "registering": set(),
+        "doctor": set(),
+        "demo": {"spark", "scoring", "registering"},
+        "cli": {"spark", "scoring", "evaluation", "comparison", "registering", "doctor", "demo"},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -98,6 +139,7 @@ def violations(path: Path, source: str) -> list[str]:
         *((line, why) for imported in imports(tree, path) for line, why in _wrong_import(path, imported)),
         *_wrong_strings(path, tree),
         *_wrong_prints(path, tree),
+        *_wrong_attributes(path, tree),
     ]
     return [f"line {line}: {why}" for line, why in sorted(found)]
 
@@ -112,10 +154,22 @@ def _wrong_import(path: Path, imported: Import) -> Iterator[tuple[int, str]]:
         yield imported.line, f"{room} must not import {imported.module}"
     if room == "pyfunc_models" and imported.root == room and not imported.relative and path != ENTRYPOINT:
         yield imported.line, f"pyfunc_models travels under another name: import {imported.module} relatively"
+    for other in _neighbours(path, modules):
+        yield imported.line, f"{room}/{path.parts[1]} must not import {room}/{other}"
     if room == "registry" and imported.root == "mlflow" and path.parts[1] != "client":
         yield imported.line, "only registry/client talks to MLflow"
     if room == "jobs" and imported.root == "pyfunc_models" and not _exported(imported, modules):
         yield imported.line, f"jobs may import pyfunc_models.packaging only, not {imported.module}"
+
+
+def _neighbours(path: Path, modules: set[str]) -> list[str]:
+    """The rooms of its own package that a file imports and may not."""
+    package = path.parts[0]
+    rooms = WITHIN[package]
+    own = path.with_suffix("").parts[1]
+    imported = {module.split(".")[1] for module in modules if module.startswith(f"{package}.")} & set(rooms)
+    allowed = rooms.get(own, set())
+    return sorted(imported - allowed - {own}) if own not in ("__init__", "__main__") else []
 
 
 def _exported(imported: Import, modules: set[str]) -> bool:
@@ -135,6 +189,12 @@ def _wrong_strings(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
         for text, line in _strings(tree):
             if text.startswith("stagewright.") and not text.endswith(".json"):  # those are files' names
                 yield line, f"only registry/tags.py spells a tag: {text!r}"
+
+
+def _wrong_attributes(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in JVM and path != JVM_FILE:
+            yield node.lineno, f"only {JVM_FILE} reaches into Spark's JVM: {node.attr}"
 
 
 def _wrong_prints(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -167,39 +227,74 @@ WRONG = [
     ("registry/uri.py", "import torch", "registry must not import torch"),
     ("registry/uri.py", "import torch.nn as nn", "registry must not import torch.nn"),
     ("registry/uri.py", "from pyspark.sql import DataFrame", "must not import pyspark.sql"),
-    ("registry/gates.py", "def f():\n    import jobs.cli", "registry must not import jobs.cli"),
+    ("registry/gates/gate.py", "def f():\n    import jobs.cli", "registry must not import jobs.cli"),
     (
-        "registry/gates.py",
+        "registry/gates/gate.py",
         "if TYPE_CHECKING:\n    from pyfunc_models import x",
         "must not import pyfunc_models",
     ),
-    ("registry/gates.py", "from mlflow import MlflowClient", "only registry/client talks to MLflow"),
-    ("registry/gates.py", "def f():\n    import mlflow.entities", "only registry/client talks to MLflow"),
-    ("registry/gates.py", "from .. import jobs", "leaves the top package"),
-    ("registry/gates.py", "TAG = 'stagewright.kind'", "only registry/tags.py spells a tag"),
-    ("registry/gates.py", "def f(k):\n    return f'stagewright.{k}'", "only registry/tags.py spells a tag"),
-    ("registry/gates.py", "def f():\n    print(1)", "only jobs/cli prints"),
-    ("pyfunc_models/decode.py", "import importlib\nimportlib.import_module('registry')", "import registry"),
-    ("pyfunc_models/decode.py", "m = __import__('jobs.report')", "must not import jobs.report"),
+    ("registry/gates/gate.py", "from mlflow import MlflowClient", "only registry/client talks to MLflow"),
     (
-        "pyfunc_models/device.py",
+        "registry/gates/gate.py",
+        "def f():\n    import mlflow.entities",
+        "only registry/client talks to MLflow",
+    ),
+    ("registry/gates/gate.py", "from ... import jobs", "leaves the top package"),
+    ("registry/gates/gate.py", "TAG = 'stagewright.kind'", "only registry/tags.py spells a tag"),
+    (
+        "registry/gates/gate.py",
+        "def f(k):\n    return f'stagewright.{k}'",
+        "only registry/tags.py spells a tag",
+    ),
+    ("registry/gates/gate.py", "def f():\n    print(1)", "only jobs/cli prints"),
+    (
+        "pyfunc_models/photos/decode.py",
+        "import importlib\nimportlib.import_module('registry')",
+        "import registry",
+    ),
+    ("pyfunc_models/photos/decode.py", "m = __import__('jobs.report')", "must not import jobs.report"),
+    (
+        "pyfunc_models/engines/device.py",
         "try:\n    import pyspark\nexcept ImportError: ...",
         "must not import pyspark",
     ),
     (
-        "pyfunc_models/decode.py",
+        "pyfunc_models/photos/decode.py",
         "from pyfunc_models.device import threads",
         "import pyfunc_models.device rel",
     ),
-    ("pyfunc_models/decode.py", "import pyfunc_models", "travels under another name"),
-    ("pyfunc_models/entrypoint.py", "import registry", "must not import registry"),
+    ("pyfunc_models/photos/decode.py", "import pyfunc_models", "travels under another name"),
+    ("pyfunc_models/packaging/entrypoint.py", "import registry", "must not import registry"),
     ("pyfunc_models/engines/torch.py", "from ...registry import tags", "leaves the top package"),
-    ("jobs/scoring.py", "from pyfunc_models.decode import decode", "not pyfunc_models.decode"),
-    ("jobs/scoring.py", "import pyfunc_models.engines", "not pyfunc_models.engines"),
-    ("jobs/scoring.py", "from pyfunc_models import engines", "pyfunc_models.packaging only"),
-    ("jobs/scoring.py", "class A:\n    def f(self):\n        import pyfunc_models.device", "packaging only"),
-    ("jobs/report.py", "import click\nclick.echo('done')", "only jobs/cli prints: click.echo"),
-    ("jobs/report.py", "from click import echo\necho('done')", "only jobs/cli prints: echo"),
+    (
+        "pyfunc_models/photos/decode.py",
+        "from ..transforms import resample",
+        "photos must not import pyfunc_models/transforms",
+    ),
+    (
+        "pyfunc_models/worker/pipeline.py",
+        "def f():\n    from .. import kinds",
+        "worker must not import pyfunc_models/kinds",
+    ),
+    (
+        "registry/ledger/chain.py",
+        "from registry.gates.gate import Gate",
+        "ledger must not import registry/gates",
+    ),
+    ("registry/tags.py", "from registry.client import Client", "must not import registry/client"),
+    ("jobs/spark/workers.py", "from ..scoring import udf", "spark must not import jobs/scoring"),
+    ("jobs/errors.py", "from .scoring.report import ScoreReport", "must not import jobs/scoring"),
+    ("jobs/scoring/udf.py", "def f(spark):\n    return spark._jvm", "reaches into Spark's JVM: _jvm"),
+    ("jobs/scoring/udf.py", "from pyfunc_models.decode import decode", "not pyfunc_models.decode"),
+    ("jobs/scoring/udf.py", "import pyfunc_models.engines", "not pyfunc_models.engines"),
+    ("jobs/scoring/udf.py", "from pyfunc_models import engines", "pyfunc_models.packaging only"),
+    (
+        "jobs/scoring/udf.py",
+        "class A:\n    def f(self):\n        import pyfunc_models.device",
+        "packaging only",
+    ),
+    ("jobs/scoring/report.py", "import click\nclick.echo('done')", "only jobs/cli prints: click.echo"),
+    ("jobs/scoring/report.py", "from click import echo\necho('done')", "only jobs/cli prints: echo"),
 ]
 RIGHT = [
     (
@@ -207,17 +302,20 @@ RIGHT = [
         "from mlflow import MlflowClient\nfrom ..tags import KIND\nfrom . import faults",
     ),
     ("registry/tags.py", "KIND = 'stagewright.kind'"),
-    ("registry/packaged.py", "DESCRIPTION = 'stagewright.json'"),
-    ("pyfunc_models/entrypoint.py", "from pyfunc_models.kinds.classifier import MODEL"),
-    ("registry/gates.py", '"""`stagewright.kind` is spelt elsewhere."""\nimport hashlib, numpy'),
-    ("pyfunc_models/engines/torch.py", "import torch\nfrom ..device import threads\nfrom . import base"),
-    ("pyfunc_models/packaging.py", "import mlflow\nfrom importlib import resources"),
+    ("registry/trust/packaged.py", "DESCRIPTION = 'stagewright.json'"),
+    ("pyfunc_models/packaging/entrypoint.py", "from pyfunc_models.kinds.classifier import MODEL"),
+    ("registry/gates/gate.py", '"""`stagewright.kind` is spelt elsewhere."""\nimport hashlib, numpy'),
+    ("pyfunc_models/engines/torch.py", "import torch\nfrom .device import threads\nfrom . import base"),
+    ("pyfunc_models/packaging/packer.py", "import mlflow\nfrom importlib import resources"),
     ("jobs/cli/looking.py", "import click\nfrom registry import Registry\nclick.echo('done')\nprint('done')"),
     (
-        "jobs/scoring.py",
+        "jobs/scoring/udf.py",
         "from pyfunc_models import package\nfrom pyfunc_models.packaging import package as p",
     ),
-    ("jobs/scoring.py", "import registry.uri\nfrom pyspark.sql import DataFrame\nfrom .session import start"),
+    (
+        "jobs/scoring/udf.py",
+        "import registry.uri\nfrom pyspark.sql import DataFrame\nfrom ..spark.session import start",
+    ),
 ]
 
 

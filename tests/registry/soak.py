@@ -23,8 +23,8 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 
 from registry import EventKind, PromotionLost, Registry, RegistryError
-from registry.chain import claims_in
 from registry.client import Client
+from registry.ledger.chain import claims_in
 
 PROCESSES = 4
 # A ledger grows with every round; a model that is moved hundreds of times a day is not what is asked here.
@@ -187,7 +187,7 @@ def _one_round(uri: str, promoters: Promoters, name: str, tally: Tally, plain: b
 
 
 def _events(client: Client, name: str) -> list:  # type: ignore[type-arg]
-    from registry.history import events_in
+    from registry.ledger.history import events_in
 
     return events_in(client.model(name).tags)
 

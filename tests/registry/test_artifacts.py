@@ -9,7 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from registry import ArtifactMismatch, ForeignVersion, ModelVersion, Registry, tags
-from registry.manifest import verify
+from registry.trust.manifest import verify
 
 from .conftest import PackageMaker, seal, sha256
 

@@ -14,10 +14,10 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from mlflow.tracking import MlflowClient
 
 from registry import EventKind, ModelVersion, PromotionLost, Registry, tags
-from registry.chain import Claimant, claims_in
 from registry.client import Client
 from registry.connection import Address
-from registry.history import Event, composed, events_in, write
+from registry.ledger.chain import Claimant, claims_in
+from registry.ledger.history import Event, composed, events_in, write
 from registry.versions import Stage
 
 from . import soak

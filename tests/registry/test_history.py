@@ -14,8 +14,8 @@ from mlflow.tracking import MlflowClient
 from registry import Event, EventKind, ModelNotFound, ModelVersion, Registry, Stage, tags
 from registry.client import Client
 from registry.connection import Address
-from registry.history import record
-from registry.standing import before
+from registry.ledger.history import record
+from registry.ledger.standing import before
 
 from .conftest import PackageMaker
 

@@ -14,9 +14,9 @@ import pytest
 
 import registry.connection
 from registry import Registry, RegistryUnreachable
-from registry.chain import claims_in
 from registry.client import Client
 from registry.connection import Address
+from registry.ledger.chain import claims_in
 from registry.versions import Stage
 
 from .conftest import make_three

@@ -19,9 +19,9 @@ from registry import (
     Stage,
     Use,
     UserError,
-    policy,
     tags,
 )
+from registry.trust import policy
 
 from .conftest import PackageMaker
 from .test_signing import key_pair

@@ -13,6 +13,7 @@ from registry import (
     InvalidStage,
     ModelVersion,
     NothingToRollBack,
+    ProductionLeft,
     PromotionLost,
     Registry,
     VersionNotFound,
@@ -155,8 +156,26 @@ def test_a_rollback_refills_a_stage_that_was_archived_or_moved_away(
     reg.promote(name, 1, "Archived")
     assert reg.rollback(name, "Production").version.number == 1
     reg.promote(name, 2, "Production")
-    reg.promote(name, 2, "Staging")
+    reg.promote(name, 2, "Staging", "it is not ready", force=True)
     assert reg.rollback(name, "Production").version.number == 2
+
+
+def test_production_is_not_emptied_by_a_move_to_staging_unless_that_is_said(
+    reg: Registry, name: str, three: list[ModelVersion]
+) -> None:
+    reg.promote(name, 1, "Production")
+    before = standing(reg, name), reg.history(name)
+    with pytest.raises(ProductionLeft, match=r"Version 1 .* would be empty.*Promote another one.*--force"):
+        reg.promote(name, 1, "Staging")
+    assert (standing(reg, name), reg.history(name)) == before
+    with pytest.raises(InvalidReason, match="takes a reason"):
+        reg.promote(name, 1, "Staging", force=True)
+    reg.promote(name, 2, "Production")
+    reg.promote(name, 1, "Staging")
+    moved = reg.promote(name, 2, "Staging", "to look at it again", force=True)
+    assert moved.event is not None
+    assert (moved.event.kind.value, moved.event.because) == ("promoted", "to look at it again")
+    assert standing(reg, name) == {1: ("Archived", ()), 2: ("Staging", ("staging",)), 3: ("None", ())}
 
 
 def test_a_rollback_of_staging_takes_nothing_out_of_production(

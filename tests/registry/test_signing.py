@@ -26,9 +26,9 @@ from registry import (
     Registry,
     SignatureRefused,
     UserError,
-    signing,
     tags,
 )
+from registry.trust import signing
 
 from .conftest import PackageMaker, seal, sha256
 from .test_artifacts import stored

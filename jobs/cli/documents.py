@@ -1,0 +1,197 @@
+"""What the registry's commands show: documents for `--json`, aligned tables for a person."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from registry import Event, EventKind, ModelVersion, Policy, Promotion, Stage, Tenure, Verdict
+
+from ..tables import DIGEST_SHOWN, aligned
+
+REASON_SHOWN = 72
+_WORDS = {EventKind.ROLLED_BACK: "rolled back", EventKind.SEEN: "seen from outside"}
+
+
+def version_document(version: ModelVersion) -> dict[str, Any]:
+    """One version, whole."""
+    return {
+        "uri": version.pinned_uri,
+        "name": version.name,
+        "version": version.number,
+        "stage": version.stage.value,
+        "aliases": list(version.aliases),
+        "kind": version.kind,
+        "architecture": version.architecture,
+        "precisions": list(version.precisions),
+        "transforms": list(version.transforms),
+        "decodes": list(version.decodes),
+        "measured": version.measured,
+        "model_digest": version.model_digest,
+        "created_at": version.created_at.isoformat(),
+        "source_run_id": version.source_run_id,
+        "tags": dict(version.tags),
+    }
+
+
+def versions(found: Sequence[ModelVersion]) -> list[str]:
+    """One line a version, the newest last."""
+    if not found:
+        return ["No version is registered under this name."]
+    header = ("VERSION", "STAGE", "ALIASES", "KIND", "ARCHITECTURE", "PRECISIONS", "DIGEST", "CREATED (UTC)")
+    return aligned(
+        header,
+        (
+            (
+                str(version.number),
+                version.stage.value,
+                ", ".join(version.aliases) or "-",
+                version.kind or "-",
+                version.architecture or "-",
+                _precisions(version),
+                (version.model_digest or "-")[:DIGEST_SHOWN],
+                f"{version.created_at:%Y-%m-%d %H:%M:%S}",
+            )
+            for version in found
+        ),
+    )
+
+
+def _precisions(version: ModelVersion) -> str:
+    """`f32, bf16 (99.5 %)`: with the agreement with f32 that was measured when the version was packaged."""
+    agreements = {name: figures.get("agreement") for name, figures in version.measured.items()}
+    shown = []
+    for precision in version.precisions:
+        agreement = agreements.get(precision)
+        shown.append(precision if agreement is None else f"{precision} ({100 * agreement:.1f} %)")
+    return ", ".join(shown) or "-"
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """One event of the ledger, whole."""
+    return {name: _plain(value) for name, value in asdict(event).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value if isinstance(value, int | float | str | None) else str(value)
+
+
+def events(found: Sequence[Event]) -> list[str]:
+    """One line an event, the newest last."""
+    if not found:
+        return ["Nothing has happened to this model through stagewright."]
+    header = ("WHEN (UTC)", "WHO", "WHAT", "VERSION", "FROM", "TO", "INSTEAD OF", "BECAUSE")
+    return aligned(
+        header,
+        (
+            (
+                f"{event.at:%Y-%m-%d %H:%M:%S}",
+                event.who,
+                _WORDS.get(event.kind, event.kind.value),
+                str(event.version),
+                event.from_stage.value,
+                event.to_stage.value,
+                str(event.previous or "-"),
+                _one_line(event.because) or _explained(event) or "-",
+            )
+            for event in found
+        ),
+    )
+
+
+def _one_line(text: str) -> str:
+    """A reason as a table shows it; `--json` has all of it."""
+    return textwrap.shorten(text, REASON_SHOWN, placeholder=" …")
+
+
+def _explained(event: Event) -> str:
+    """What an event says besides, where nobody gave a reason."""
+    said = event.more
+    if "alias" in said:
+        return f"alias {said['alias']} points to {said['points_to'] or 'nothing'} now"
+    if "deleted" in said:
+        return "deleted"
+    failed = [gate["gate"] for gate in said.get("gates", []) if not gate["passed"]]
+    return f"gates: {', '.join(failed)}" if failed else ""
+
+
+def standing_document(moment: datetime, found: Sequence[Tenure]) -> dict[str, Any]:
+    """Which version stood in each stage at a moment, and the event that put it there."""
+    stages = {
+        tenure.stage.value: {
+            "version": tenure.version,
+            "event": event_document(tenure.since) if tenure.since else None,
+        }
+        for tenure in found
+    }
+    return {"at": moment.isoformat(), "stages": stages}
+
+
+def standing(moment: datetime, found: Sequence[Tenure]) -> list[str]:
+    """One line a stage."""
+    rows = []
+    for tenure in found:
+        event = tenure.since
+        by = (
+            (f"{event.at:%Y-%m-%d %H:%M:%S}", event.who, _one_line(event.because) or "-")
+            if event
+            else ("-", "-", "-")
+        )
+        rows.append((tenure.stage.value, str(tenure.version or "-"), *by))
+    title = f"At {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC:"
+    return [title, *aligned(("STAGE", "VERSION", "SINCE (UTC)", "BY", "BECAUSE"), rows)]
+
+
+def verdicts(found: Sequence[Verdict]) -> list[str]:
+    """One line a gate, and below them the commands that bring what is missing."""
+    rows = [
+        (verdict.gate, verdict.found, verdict.wanted, "passed" if verdict.passed else "FAILED")
+        for verdict in found
+    ]
+    steps = dict.fromkeys(verdict.next_step for verdict in found if verdict.next_step)
+    return [*aligned(("GATE", "FOUND", "WANTED", "VERDICT"), rows), *(f"Next: {step}" for step in steps)]
+
+
+def policy_document(name: str, found: Policy) -> dict[str, Any]:
+    """A registered model's policy, whole; its keys by their fingerprints."""
+    return {
+        "name": name,
+        "refuse": ["pickled"] if found.refuse_pickled else [],
+        "require_signature": bool(found.public_keys),
+        "public_keys": [key.fingerprint for key in found.public_keys],
+        "only_stage": found.only_stage.value if found.only_stage else None,
+        "set_by": found.set_by or None,
+        "set_at": found.set_at or None,
+    }
+
+
+def policy(found: Policy) -> list[str]:
+    """One line a rule."""
+    lines = ["refuses pickled parts"] if found.refuse_pickled else []
+    lines += [f"takes what is signed by {key.fingerprint}" for key in found.public_keys]
+    lines += [f"lets jobs use {found.only_stage.value} only"] if found.only_stage else []
+    author = f" (set by {found.set_by} at {found.set_at})" if found.set_by else ""
+    return [f"{found.declared[0].upper()}{found.declared[1:]}{author}:", *(lines or ["refuses nothing"])]
+
+
+def moved(promotion: Promotion) -> list[str]:
+    """What a promotion or rollback did, and the command to run next."""
+    version = promotion.version
+    if promotion.event is None:
+        return [f"Version {version.number} stands in {version.stage.value} already; nothing was moved."]
+    lines = [f"{version.name} version {version.number} is in {version.stage.value} now."]
+    if promotion.previous is not None:
+        lines.append(f"Version {promotion.previous.number} made room and is archived now.")
+    left = promotion.event.from_stage
+    if left is Stage.PRODUCTION and version.stage is not left:
+        lines.append(f"Nothing is in Production now: jobs that name models:/{version.name}/Production fail.")
+    if version.stage.alias:
+        if version.manifest_digest is not None:  # what stagewright did not package it cannot score
+            lines.append(
+                f"Next: stagewright score models:/{version.name}/{version.stage.value} --input … --output …"
+            )
+        lines.append(f"Back: stagewright rollback {version.name} {version.stage.value} --because …")
+    return lines

@@ -1,0 +1,116 @@
+"""Options that `score`, `evaluate` and `compare` share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .shared import AS_JSON, say
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+
+def together(*options: Decorator) -> Decorator:
+    """Several options as one, in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _exactly(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> None:
+    if set(given) - {"exact"}:
+        say(
+            f"Photos are resized exactly: --transform {' '.join(given)} was no faster any more, and is no choice."
+        )
+
+
+# Scripts of earlier days go on with it.
+TRANSFORM = click.option(
+    "--transform",
+    multiple=True,
+    hidden=True,
+    expose_value=False,
+    callback=_exactly,
+    type=click.Choice(["exact", "fast"]),
+    help="No choice any more.",
+)
+
+ROWS = together(
+    click.option(
+        "--input",
+        "input_path",
+        required=True,
+        metavar="PATH",
+        help="A folder or glob of photos, or a table; see --input-format.",
+    ),
+    click.option(
+        "--output", "output_path", required=True, metavar="PATH", help="A folder that does not exist yet."
+    ),
+    click.option(
+        "--input-format",
+        default="images",
+        show_default=True,
+        help="images, table (PATH is its name), or a format that Spark reads, such as parquet.",
+    ),
+    click.option(
+        "--content-column",
+        default="content",
+        show_default=True,
+        help="The binary column with the photos' bytes, or field of a struct, such as image.bytes.",
+    ),
+    click.option(
+        "--keep",
+        multiple=True,
+        metavar="COLUMN",
+        help="A column to keep; repeat for more, the first is the key (default: path).",
+    ),
+)
+PRECISION = click.option(
+    "--precision",
+    metavar="f32|bf16|int8",
+    help="One that the version was registered with (default: f32).",
+)
+DECODE = click.option(
+    "--decode", metavar="full|reduced", help="One that the version was registered with (default: full)."
+)
+BATCH_SIZE = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Photos a batch (default: what suits the device).",
+)
+DATASET = click.option(
+    "--dataset", metavar="NAME", help="What gates call these photos (default: the folder's name)."
+)
+RUNNING = together(
+    click.option(
+        "--max-error-rate",
+        type=click.FloatRange(0, 1),
+        default=0.01,
+        show_default=True,
+        help="Share of rows that may have no prediction before the job fails.",
+    ),
+    click.option(
+        "--experiment",
+        metavar="NAME",
+        help="The MLflow experiment of the run (default: MLFLOW_EXPERIMENT_NAME, or stagewright-jobs).",
+    ),
+    click.option(
+        "--master",
+        metavar="URL",
+        help="Spark master, such as spark://host:7077 (default: spark-submit's, or all local cores).",
+    ),
+    click.option(
+        "--conf",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A Spark setting; wins over stagewright's own. Repeat for more.",
+    ),
+    click.option("--verbose", is_flag=True, help="Show on stderr what Spark itself has to say."),
+    AS_JSON,
+)

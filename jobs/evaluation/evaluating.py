@@ -1,0 +1,230 @@
+"""The evaluation of one version on labelled photos: scored as any job scores, kept as a run and as tags."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pyfunc_models import Status
+from registry import Evidence, Outcome, Registry, RunStatus, Use
+
+from ..errors import JobFailed
+from ..scoring import batch, sources, udf
+from ..scoring.options import ScoreOptions
+from ..scoring.report import ScoreReport
+from ..scoring.sources import Source
+from ..spark.faults import explained
+from ..spark.progress import progress
+from . import labelled, metrics
+from .labelled import NAME, PHOTO_DIGEST, TRUTH, Labels
+from .metrics import NO_ANSWER
+from .report import BY_CLASS, CONFUSION_MATRIX, CONFUSIONS, PHOTOS, RELIABILITY, EvaluationReport
+
+REFERENCE_PRECISION = "f32"
+REFERENCE_DECODE = "full"
+TOP_K = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateJob:
+    """Which version on which photos: `images` is a folder, `labels` a CSV with `file` (below it) and `class_index`.
+
+    `dataset` is what gates call the photos; by default it is the folder's name. Of `options`, what is kept
+    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`.
+    """
+
+    model: str
+    images: str
+    labels: str
+    dataset: str | None = None
+    options: ScoreOptions = field(default_factory=ScoreOptions)
+    max_error_rate: float = batch.DEFAULT_MAX_ERROR_RATE
+    experiment: str | None = None
+
+
+def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
+    """The options of `stagewright evaluate`, by their names."""
+    return EvaluateJob(
+        model=uri,
+        images=given["images"],
+        labels=given["labels"],
+        dataset=given["dataset"],
+        options=batch.options_of(given),
+        max_error_rate=given["max_error_rate"],
+        experiment=given["experiment"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is known before Spark starts: the version, its classes by name, the photos' classes, the set's name."""
+
+    scored: udf.Subject
+    names: list[str]
+    labels: Labels
+    dataset: str
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """The directories that workers will load."""
+        return self.scored.models
+
+
+def check(registry: Registry, job: EvaluateJob) -> Subject:
+    """Resolve the version and read the CSV. Raises InputError or registry.RegistryError; needs no Spark."""
+    dataset = labelled.dataset_name(job.dataset, job.images)
+    version = registry.resolve(job.model)
+    labelled.check_classifier(version)
+    scored = udf.checked(registry, version, replace(job.options, use=Use.EVALUATION))
+    names = labelled.class_names(scored.model)
+    return Subject(scored, names, Labels.read(job.labels, len(names)), dataset)
+
+
+def evaluate(
+    spark: SparkSession,
+    registry: Registry,
+    job: EvaluateJob,
+    say: Callable[[str], None],
+    subject: Subject | None = None,
+) -> EvaluationReport:
+    """Score the labelled photos; keep the figures as an MLflow run, and as tags of the version.
+
+    `subject` is what `check` gave, where that was asked already. A photo without an answer counts as wrong. Where more
+    than `max_error_rate` of them have none it raises ErrorBudgetExceeded: the run, which then says FAILED, has
+    everything, the version gets no tags. Raises InputError on labels or photos that do not fit, before a photo is read.
+    """
+    subject = subject or check(registry, job)
+    version = subject.scored.version
+    say(f"{job.model} is {version.pinned_uri}")
+    takes_paths = udf.takes_paths(subject.scored.model)
+    images, options = sources.read_for(spark, Source(job.images), job.options, takes_paths)
+    images, unlabelled = labelled.read(images, Source(job.images), subject.labels, options)
+    name = f"evaluate {version.name} {version.number} on {subject.dataset}"
+    said = {"requested": job.model, "images": job.images, "labels": job.labels, "dataset": subject.dataset}
+    run_id = registry.start_run(batch.experiment_of(job.experiment), name, said, version)
+    failed = Outcome(RunStatus.FAILED)  # an interrupted evaluation is a failed one too
+    try:
+        photos, seconds = _scored(images, subject.scored, _options(options, run_id), say)
+        done = replace(_report(photos, seconds, job, subject, run_id), unlabelled=unlabelled)
+        failed = done.outcome(RunStatus.FAILED)
+        _keep(registry, photos, subject.names, run_id)
+        done.scored.check_budget(job.max_error_rate)
+        registry.set_version_tags(version, done.evidence.as_tags())
+    except BaseException:
+        registry.finish_run(run_id, failed)
+        raise
+    registry.finish_run(run_id, done.outcome(RunStatus.FINISHED))
+    return done
+
+
+def _options(options: ScoreOptions, run_id: str) -> ScoreOptions:
+    kept = (NAME, TRUTH, PHOTO_DIGEST)
+    # By position, because two classes may have one label.
+    return replace(options, keep=kept, top_k=TOP_K, label_as="index", run_id=run_id, use=Use.EVALUATION)
+
+
+def _scored(
+    images: DataFrame, subject: udf.Subject, options: ScoreOptions, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, float]:
+    """A row for each photo, by its name, and the seconds that Spark took."""
+    answer = F.col("prediction")
+    in_top = F.array_contains(answer["top"]["label"], F.col(TRUTH).cast("string"))
+    columns = [
+        F.col(NAME).alias("file"),
+        F.col(TRUTH).alias("class_index"),
+        F.coalesce(answer["label"].cast("int"), F.lit(NO_ANSWER)).alias("predicted_index"),
+        answer["score"].alias("score"),
+        F.coalesce(in_top, F.lit(False)).alias("in_top5"),
+        F.col("status"),
+        F.col("error"),
+        labelled.digest_line().alias("line"),
+    ]
+    answers = udf.predictions(images, subject, options).select(*columns)
+    started = time.monotonic()
+    with explained(), progress(images.sparkSession, say):
+        rows = answers.collect()
+    seconds = time.monotonic() - started
+    photos = pd.DataFrame([row.asDict() for row in rows])
+    return photos.sort_values("file", ignore_index=True), seconds
+
+
+def _report(
+    photos: pd.DataFrame, seconds: float, job: EvaluateJob, subject: Subject, run_id: str
+) -> EvaluationReport:
+    """Raises JobFailed where no photo at all was scored: there is nothing to say about the version."""
+    statuses = {str(status): int(count) for status, count in photos["status"].value_counts().items()}
+    if Status.OK.value not in statuses:
+        raise JobFailed(
+            f"None of the {len(photos):,} photos could be scored: {statuses}. Look at {job.images!r}."
+        )
+    classes = metrics.by_class(photos, subject.names)
+    scored = ScoreReport(
+        model_name=subject.scored.version.name,
+        model_version=subject.scored.version.number,
+        model_digest=subject.scored.version.model_digest or "",
+        requested=job.model,
+        scoring_run_id=run_id,
+        input=job.images,
+        output=f"runs:/{run_id}/{PHOTOS}",
+        rows=len(photos),
+        by_status=statuses,
+        seconds=round(seconds, 3),
+    )
+    figures = metrics.figures(photos, classes) | {"images_per_second": scored.images_per_second}
+    evidence = Evidence(
+        dataset=subject.dataset,
+        dataset_digest=labelled.dataset_digest(sorted(photos["line"])),
+        precision=_choices(job.options),
+        run_id=run_id,
+        at=datetime.now(UTC),
+        metrics=figures,
+    )
+    worst = classes.loc[classes["accuracy"].idxmin(), "label"]
+    return EvaluationReport(scored, evidence, classes=len(classes), worst_class=str(worst))
+
+
+def _choices(options: ScoreOptions) -> str:
+    """The precision; with `-reduced` the figures are not those that a gate asks of the precision alone."""
+    precision = options.precision or REFERENCE_PRECISION
+    return precision if options.decode in (None, REFERENCE_DECODE) else f"{precision}-{options.decode}"
+
+
+def _keep(registry: Registry, photos: pd.DataFrame, names: list[str], run_id: str) -> None:
+    """Tables and pictures, as artifacts of the run."""
+    from . import pictures  # matplotlib
+
+    with tempfile.TemporaryDirectory(prefix="stagewright-evaluation-") as scratch:
+        folder = Path(scratch)
+        _with_labels(photos, names).to_csv(folder / PHOTOS, index=False)
+        metrics.by_class(photos, names).to_csv(folder / BY_CLASS, index=False)
+        metrics.confusions(photos, names).to_csv(folder / CONFUSIONS, index=False)
+        pictures.draw_confusions(photos, names, folder / CONFUSION_MATRIX)
+        pictures.draw_reliability(metrics.calibration_of(photos), folder / RELIABILITY)
+        registry.log_files(run_id, folder)
+
+
+def _with_labels(photos: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The photos as a person reads them: classes by index and label."""
+    answered = photos["predicted_index"] != NO_ANSWER
+    labels = [names[i] if i != NO_ANSWER else "" for i in photos["predicted_index"]]
+    return pd.DataFrame(
+        {
+            "file": photos["file"],
+            "class_index": photos["class_index"],
+            "label": [names[i] for i in photos["class_index"]],
+            "predicted_index": photos["predicted_index"].where(answered).astype("Int64"),
+            "predicted_label": labels,
+            "score": photos["score"],
+            "correct": photos["predicted_index"] == photos["class_index"],
+            "in_top5": photos["in_top5"],
+            "status": photos["status"],
+            "error": photos["error"],
+        }
+    )

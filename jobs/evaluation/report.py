@@ -1,0 +1,81 @@
+"""What an evaluation found, for a person and for `--json`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyfunc_models import Status
+from registry import Evidence, Outcome, RunStatus
+
+from ..scoring.report import ScoreReport
+from ..tables import DIGEST_SHOWN
+
+PHOTOS, BY_CLASS, CONFUSIONS = "photos.csv", "by_class.csv", "confusions.csv"
+CONFUSION_MATRIX, RELIABILITY = "confusion_matrix.png", "reliability.png"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """Figures of one version on one data set; `scored` has the counts of the job and the run.
+
+    `worst_class` is the label of the class with the lowest accuracy, `classes` how many classes have photos, and
+    `unlabelled` how many photos of the folder the labels do not name.
+    """
+
+    scored: ScoreReport
+    evidence: Evidence
+    classes: int
+    worst_class: str
+    unlabelled: int = 0
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """As the run and the version's tags have them."""
+        return self.evidence.metrics
+
+    def outcome(self, status: RunStatus) -> Outcome:
+        """What the run says in the end."""
+        counts = {f"status_{name}": float(count) for name, count in self.scored.by_status.items()}
+        own = {"rows": float(self.scored.rows), "seconds": self.scored.seconds, **counts}
+        said = {"dataset_digest": self.evidence.dataset_digest, "precision": self.evidence.precision}
+        return Outcome(status, metrics={**self.metrics, **own}, tags=said)
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            **self.scored.document(),
+            "dataset": self.evidence.dataset,
+            "dataset_digest": self.evidence.dataset_digest,
+            "precision": self.evidence.precision,
+            "metrics": dict(self.metrics),
+            "classes": self.classes,
+            "worst_class": self.worst_class,
+            "unlabelled": self.unlabelled,
+        }
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        of = self.metrics
+        scored, said = self.scored, self.evidence
+        unlabelled = f", {self.unlabelled:,} photos beside them are not labelled" if self.unlabelled else ""
+        return [
+            f"model        models:/{scored.model_name}/{scored.model_version} at {said.precision}  "
+            f"(asked for as {scored.requested})",
+            f"data set     {said.dataset}, digest {said.dataset_digest[:DIGEST_SHOWN]}  "
+            f"({scored.rows:,} photos of {self.classes:,} classes{unlabelled})",
+            f"top-1        {of['top1']:.4f}  (95 % interval {of['top1_low']:.4f} to {of['top1_high']:.4f})",
+            f"top-5        {of['top5']:.4f}",
+            f"classes      {of['mean_class_accuracy']:.4f} on average, {of['worst_class_accuracy']:.4f} at worst  "
+            f"({self.worst_class})",
+            f"confidence   {of['mean_confidence']:.4f} on average, expected calibration error {of['ece']:.4f}",
+            f"rows         {self._rows()}",
+            f"speed        {scored.images_per_second:,.1f} images a second, {scored.seconds:,.1f} s",
+            f"run          {scored.scoring_run_id}",
+            f"files of it  {', '.join((PHOTOS, BY_CLASS, CONFUSIONS, CONFUSION_MATRIX, RELIABILITY))}",
+            f"Next: stagewright promote {scored.model_name} {scored.model_version} Staging",
+        ]
+
+    def _rows(self) -> str:
+        counts = ", ".join(f"{count:,} {status}" for status, count in self.scored.by_status.items())
+        faults = self.scored.rows - self.scored.by_status.get(Status.OK.value, 0)
+        return counts + (f"; the {faults:,} without an answer count as wrong" if faults else "")

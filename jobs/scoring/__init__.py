@@ -1,0 +1,1 @@
+"""The scoring job: source, predictions, sink, and the report of what happened."""

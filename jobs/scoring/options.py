@@ -1,0 +1,45 @@
+"""What a caller of `score` may choose."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from registry import Use
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOptions:
+    """`content_column` holds the photos' bytes, `keep` goes along into the result.
+
+    None leaves a param to the model's own default. `transform` is no choice any more: photos are resized exactly,
+    whatever it says. `label_as="index"` has a classifier answer with the positions of its classes, which are exact
+    where two have one name. `content_as="path"` says that the column holds paths of files, in UTF-8, which every
+    worker reads itself. `run_id` is stamped on every row; by default a new one. `use` is what policies ask for: one
+    that names a stage for jobs leaves evaluations alone.
+    """
+
+    content_column: str = "content"
+    keep: tuple[str, ...] = ("path",)
+    precision: str | None = None
+    batch_size: int | None = None
+    top_k: int | None = None
+    decode_threads: int | None = None
+    transform: str | None = None
+    decode: str | None = None
+    label_as: str | None = None
+    content_as: str | None = None
+    run_id: str | None = None
+    use: Use = Use.SCORING
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What the model is called with."""
+        given = {
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+            "top_k": self.top_k,
+            "decode_threads": self.decode_threads,
+            "decode": self.decode,
+            "label_as": self.label_as,
+            "content_as": self.content_as,
+        }
+        return {name: value for name, value in given.items() if value is not None}

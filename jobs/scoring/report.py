@@ -1,0 +1,88 @@
+"""What happened: rows by status, throughput, version, and where the predictions are."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+from pyfunc_models import Status
+
+from ..errors import ErrorBudgetExceeded
+
+ROWS = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreReport:
+    """The counts of one scoring job. `by_status` has every status that occurred; `seconds` is the Spark job's."""
+
+    model_name: str
+    model_version: int
+    model_digest: str
+    requested: str
+    scoring_run_id: str
+    input: str
+    output: str
+    rows: int
+    by_status: dict[str, int]
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """All rows by the wall time of the Spark job, its start-up of workers included."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    @property
+    def error_rate(self) -> float:
+        """The share of rows without a prediction, 0 to 1."""
+        return 1 - self.by_status.get(Status.OK.value, 0) / self.rows if self.rows else 0.0
+
+    def check_budget(self, max_error_rate: float) -> None:
+        """Raises ErrorBudgetExceeded where more rows than that share have no prediction."""
+        if self.error_rate > max_error_rate:
+            faults = {status: count for status, count in self.by_status.items() if status != Status.OK}
+            raise ErrorBudgetExceeded(
+                f"{self.error_rate:.2%} of {self.rows:,} rows have no prediction ({_counts(faults)}), more than the "
+                f"{max_error_rate:.2%} that --max-error-rate allows. Everything that was scored is in "
+                f"{self.output!r}; its column `error` says what is wrong with each row.",
+                self,
+            )
+
+    def document(self) -> dict[str, Any]:
+        """For `--json` and the MLflow run."""
+        return {
+            **asdict(self),
+            "error_rate": round(self.error_rate, 6),
+            "images_per_second": round(self.images_per_second, 2),
+        }
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        return [
+            f"model    models:/{self.model_name}/{self.model_version}  (asked for as {self.requested})",
+            f"rows     {self.rows:,}  ({_counts(self.by_status)})",
+            f"speed    {self.images_per_second:,.1f} images a second, {self.seconds:,.1f} s",
+            f"output   {self.output}",
+            f"run      {self.scoring_run_id}",
+        ]
+
+
+def _counts(by_status: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {status}" for status, count in by_status.items()) or "no rows"
+
+
+def observed(predictions: DataFrame) -> tuple[DataFrame, Observation]:
+    """`predictions`, and what counts its rows by status while they are written: no second pass."""
+    counts: list[Column] = [
+        F.count_if(F.col("status") == status.value).alias(status.value) for status in Status
+    ]
+    observation = Observation("stagewright")
+    return predictions.observe(observation, F.count(F.lit(1)).alias(ROWS), *counts), observation
+
+
+def by_status(observation: Observation) -> tuple[int, dict[str, int]]:
+    """Rows in all, and those of each status that occurred, after the frame was evaluated."""
+    counts = dict(observation.get)
+    rows = int(counts.pop(ROWS))
+    return rows, {status: int(count) for status, count in counts.items() if count}

@@ -1,0 +1,82 @@
+"""Rows with photos, one kind of source a file: it says `READER`, and a line here names it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from ...errors import InputError
+from ..options import ScoreOptions
+from . import images, spark_format, table
+from .source import Reader, Source
+
+READERS: tuple[Reader, ...] = (
+    images.READER,
+    table.READER,
+    spark_format.READER,  # the last, for it takes any format
+)
+
+_T = TypeVar("_T")
+
+
+def read(spark: SparkSession, source: Source) -> DataFrame:
+    """The rows of `source`; images have `path`, `modificationTime`, `length` and `content`.
+
+    Raises InputError where there is nothing at the path, no such format, or no photo in the folder.
+    """
+    return _reading(source, lambda: _reader(source).frame(spark, source))
+
+
+def read_for(
+    spark: SparkSession, source: Source, options: ScoreOptions, takes_paths: bool
+) -> tuple[DataFrame, ScoreOptions]:
+    """The rows to score and how: with paths in place of bytes, wherever that gives the same predictions.
+
+    `takes_paths`: whether the model's wrapper reads files by their paths. Raises as `read` does.
+    """
+    rows = read(spark, source)
+    own_content = options.content_column != "content" or "content" in options.keep
+    if own_content or options.content_as or not takes_paths:
+        return rows, options
+    paths = _reader(source).by_path(rows, source)
+    return (rows, options) if paths is None else (paths, replace(options, content_as="path"))
+
+
+def folder(spark: SparkSession, source: Source) -> str | None:
+    """The folder that the photos' column `path` begins with, as Spark writes it; None where there is none."""
+    return _reader(source).folder(spark, source)
+
+
+def _reader(source: Source) -> Reader:
+    return next(reader for reader in READERS if reader.formats is None or source.format in reader.formats)
+
+
+def _reading(source: Source, read: Callable[[], _T]) -> _T:
+    try:
+        return read()
+    except InputError:
+        raise
+    except AnalysisException as error:
+        raise InputError(_explain(source, error)) from error
+    except Exception as error:  # a format that is not installed comes as a plain Java exception
+        raise InputError(
+            f"Spark cannot read {source.path!r} as {source.format!r}: {_first_line(error)}"
+        ) from error
+
+
+def _explain(source: Source, error: AnalysisException) -> str:
+    condition = error.getCondition() or ""
+    if condition == "PATH_NOT_FOUND":
+        return f"There is nothing at {source.path!r}; name a folder, a glob or a file that exists."
+    if condition == "TABLE_OR_VIEW_NOT_FOUND":
+        return f"Spark knows no table {source.path!r}."
+    return f"Spark cannot read {source.path!r} as {source.format!r}: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+__all__ = ["Source", "folder", "read", "read_for"]

@@ -1,0 +1,145 @@
+"""DataFrame + model version -> DataFrame with predictions; lazy, reads and writes nothing."""
+
+import uuid
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from registry import ModelUri, ModelVersion, Registry
+
+from ..errors import InputError
+from ..spark import shipping, udfs
+from ..spark.local_copies import local_copy
+from . import columns
+from .options import ScoreOptions
+
+IDENTITY = (
+    "prediction",
+    "status",
+    "error",
+    "model_name",
+    "model_version",
+    "model_digest",
+    "scoring_run_id",
+    "scored_at",
+)
+_SCORED = "_stagewright_scored"
+EXACT = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The one version that a job's name means, and its verified artifacts on this machine."""
+
+    version: ModelVersion
+    model: Path
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """The directories that workers will load."""
+        return (self.model,)
+
+
+def score(
+    images: DataFrame,
+    model: str | ModelUri | ModelVersion,
+    *,
+    registry: Registry | None = None,
+    options: ScoreOptions | None = None,
+) -> DataFrame:
+    """One row for each row of `images`: the kept columns, `prediction`, `status`, `error`, the model's identity.
+
+    A stage, an alias or `latest` is resolved here, once: a promotion while the job runs changes nothing in it.
+    The version's artifacts are fetched and verified on the driver, and executors get that copy. Raises
+    registry.RegistryError where the version cannot be resolved or verified or a policy refuses it, InputError where
+    a column is off.
+    """
+    registry = registry or Registry()
+    options = options or ScoreOptions()
+    # Before anything is downloaded.
+    columns.check(images, options.content_column, options.keep, IDENTITY)
+    version = model if isinstance(model, ModelVersion) else registry.resolve(model)
+    return predictions(images, checked(registry, version, options), options)
+
+
+def checked(registry: Registry, version: ModelVersion, options: ScoreOptions) -> Subject:
+    """A version that may be used as `options` say, fetched and verified. Raises registry.RegistryError, InputError."""
+    registry.check(version, options.use)
+    check_choices(version, options)
+    return Subject(version, local_copy(registry, version))
+
+
+def predictions(images: DataFrame, subject: Subject, options: ScoreOptions) -> DataFrame:
+    """What `score` gives. Raises InputError where a column is off, or an option the version does not have."""
+    columns.check(images, options.content_column, options.keep, IDENTITY)
+    version = subject.version
+    spark = images.sparkSession
+    key = (version.manifest_digest, *sorted(options.params.items()))
+    predict, fields = udfs.once(spark, key, lambda: _udf(spark, subject.model, options))
+    content = columns.the(images, options.content_column)
+    scored = images.select(*columns.kept(images, options.keep), predict(content).alias(_SCORED))
+    kept = map(columns.quoted, options.keep)
+    return scored.select(*kept, *_columns(version, fields, options.run_id or uuid.uuid4().hex))
+
+
+def takes_paths(model: Path) -> bool:
+    """Whether the wrapper in a version's directory can read files by their paths; older ones cannot."""
+    return "content_as" in _params(mlflow.models.Model.load(str(model)))
+
+
+def check_choices(version: ModelVersion, options: ScoreOptions) -> None:
+    """Raises InputError on a precision or decoding that the version was not registered with."""
+    if options.transform not in (None, EXACT):
+        warnings.warn(f"Photos are resized exactly, not as transform={options.transform!r}.", stacklevel=2)
+    asked = {
+        "precision": (options.precision, version.precisions),
+        "decode": (options.decode, version.decodes),
+    }
+    for what, (wanted, offered) in asked.items():
+        if wanted is not None and offered and wanted not in offered:
+            raise InputError(
+                f"{version.pinned_uri} was not registered with {what} {wanted!r}, only with "
+                f"{', '.join(offered)}. Register it again with --{what} {wanted}."
+            )
+
+
+def _udf(spark: SparkSession, model: Path, options: ScoreOptions) -> tuple[Any, list[str]]:
+    """The UDF and the prediction's fields."""
+    metadata = mlflow.models.Model.load(str(model))
+    outputs: Any = metadata.get_output_schema()  # type: ignore[no-untyped-call]
+    if outputs is None or not {"status", "error"} <= set(outputs.input_names()):
+        raise InputError(
+            "This version was not packaged by stagewright: its signature has no `status` and `error`."
+        )
+    known = _params(metadata)
+    unknown = sorted(set(options.params) - known)
+    if unknown:
+        raise InputError(f"This version takes no {', '.join(unknown)}; it takes {sorted(known)}.")
+    fields = [name for name in outputs.input_names() if name not in ("status", "error")]
+    return udfs.udf(spark, shipping.ship(spark, model), options.params), fields
+
+
+def _params(metadata: Any) -> set[str]:
+    """Names of what the model's signature lets a prediction be called with."""
+    return {param.name for param in metadata.get_params_schema() or []}
+
+
+def _columns(version: ModelVersion, fields: list[str], run_id: str) -> list[Column]:
+    scored = F.col(_SCORED)
+    ok = scored["status"] == "ok"
+    return [
+        # MLflow turns None inside a struct into the string 'None', so the wrapper sends blanks: nulls are made here.
+        F.when(ok, F.struct(*(scored[name].alias(name) for name in fields))).alias("prediction"),
+        scored["status"].alias("status"),
+        F.when(~ok, scored["error"]).alias("error"),
+        F.lit(version.name).alias("model_name"),
+        F.lit(version.number).cast("int").alias("model_version"),
+        F.lit(version.model_digest).alias("model_digest"),
+        F.lit(run_id).alias("scoring_run_id"),
+        F.current_timestamp().alias("scored_at"),
+    ]

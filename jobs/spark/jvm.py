@@ -1,0 +1,147 @@
+"""What only Spark's JVM knows. Nothing else reaches through a session into it, and Spark Connect has none."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+# A metric of Spark's node for Python UDFs, by the name that its UI shows.
+_ANSWERED = "number of output rows"
+# How far back the running ones among a session's queries are looked for.
+_LATEST_QUERIES = 50
+# How Hadoop's FileStatus shows an empty file; a path may hold anything but NUL, by which they are parted here.
+_EMPTY_FILE = re.compile(
+    r"[A-Za-z]*FileStatus\{path=(.*); isDirectory=false; length=0; .*?modification_time=(\d+);", re.DOTALL
+)
+
+# --- files
+
+
+def exists(spark: SparkSession, path: str) -> bool:
+    """Whether there is anything at a path of whatever file system Hadoop knows."""
+    files, place = _hadoop(spark, path)
+    return bool(files.exists(place))
+
+
+def is_folder(spark: SparkSession, path: str) -> bool:
+    """Whether it is one; so for s3a: and hdfs: too."""
+    files, place = _hadoop(spark, path)
+    return bool(files.isDirectory(place))
+
+
+def qualified(spark: SparkSession, path: str) -> str:
+    """A path as Spark writes it in a column, its file system in front."""
+    files, place = _hadoop(spark, path)
+    return str(files.makeQualified(place).toString()).rstrip("/")
+
+
+def scheme(spark: SparkSession, path: str) -> str:
+    """The name of its file system, such as `file`."""
+    return str(_hadoop(spark, path)[0].getUri().getScheme())
+
+
+def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    jvm = spark._jvm
+    assert jvm is not None
+    place = jvm.org.apache.hadoop.fs.Path(path)
+    return place.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), place
+
+
+# --- what a DataFrame of files has listed
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Files that Spark has listed: how many, and their bytes in all."""
+
+    files: int
+    size: int
+
+
+def listed(frame: DataFrame) -> Listed:
+    """Of a DataFrame that reads files."""
+    index = _index(frame)
+    return Listed(int(index.allFiles().size()), int(index.sizeInBytes()))
+
+
+def empty_files(frame: DataFrame) -> list[tuple[str, datetime]]:
+    """Path and time of the files of 0 bytes, which Spark lists and then leaves out of every scan without a word.
+
+    One call into the JVM whatever the number of files: one for each took 20 times as long as listing them.
+    """
+    index = _index(frame)
+    if index.allFiles().size() == _scanned(frame.sparkSession, index):
+        return []
+    found = (_EMPTY_FILE.match(shown) for shown in str(index.allFiles().mkString("\0")).split("\0"))
+    return [(file[1], datetime.fromtimestamp(int(file[2]) / 1000, UTC)) for file in found if file]
+
+
+def _index(frame: DataFrame) -> Any:
+    """Spark's list of the files that `frame` reads: an InMemoryFileIndex."""
+    return frame._jdf.queryExecution().optimizedPlan().collectLeaves().head().relation().location()
+
+
+def _scanned(spark: SparkSession, index: Any) -> int:
+    jvm = spark._jvm
+    assert jvm is not None
+    no_filters = getattr(getattr(jvm.scala.collection.immutable, "Nil$"), "MODULE$")
+    folders = index.listFiles(no_filters, no_filters)
+    return sum(folders.apply(i).files().size() for i in range(folders.size()))
+
+
+def packing(spark: SparkSession) -> tuple[int, int]:
+    """Bytes that go into one task, and what opening a file counts as; see spark.sql.files."""
+    settings = spark._jsparkSession.sessionState().conf()
+    return int(settings.filesMaxPartitionBytes()), int(settings.filesOpenCostInBytes())
+
+
+# --- what is running
+
+
+def newest_query(spark: SparkSession) -> int:
+    """The id of the session's last query; -1 before the first."""
+    return max((query.executionId() for query in _latest(spark)), default=-1)
+
+
+def rows_answered(spark: SparkSession, earlier: int) -> int:
+    """What came back from Python in the queries that run: not what was read, which is thousands of photos ahead.
+
+    Spark counts it at the end of a task, and as of the last heartbeat for those that run. Queries up to the id
+    `earlier` are somebody else's.
+    """
+    store = _queries(spark)
+    rows = 0
+    for query in _latest(spark):
+        if query.executionId() <= earlier or query.completionTime().isDefined():
+            continue
+        values = store.executionMetrics(query.executionId())
+        for node in _each(store.planGraph(query.executionId()).allNodes()):
+            if "EvalPython" in node.name():
+                counters = (metric for metric in _each(node.metrics()) if metric.name() == _ANSWERED)
+                rows += sum(_count(values.get(metric.accumulatorId())) for metric in counters)
+    return rows
+
+
+def _latest(spark: SparkSession) -> Iterator[Any]:
+    """The session's newest queries. Spark forgets old ones, so a place in its list says nothing: ids do."""
+    store = _queries(spark)
+    first = max(0, store.executionsCount() - _LATEST_QUERIES)
+    return _each(store.executionsList(first, _LATEST_QUERIES))
+
+
+def _queries(spark: SparkSession) -> Any:
+    """What Spark's UI knows of SQL queries."""
+    return spark._jsparkSession.sharedState().statusStore()
+
+
+def _count(value: Any) -> int:
+    """Of an option of a formatted number: `1,041`."""
+    return int(str(value.get()).replace(",", "")) if value.isDefined() else 0
+
+
+def _each(sequence: Any) -> Iterator[Any]:
+    """Of a Scala sequence."""
+    return (sequence.apply(i) for i in range(sequence.size()))

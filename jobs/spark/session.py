@@ -1,0 +1,111 @@
+"""The Spark session of a command, and its settings: each with its reason; a user's own `--conf` wins."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from ..errors import SparkUnavailable
+
+DEFAULTS: dict[str, str] = {
+    # binaryFile counts 4 MB for opening a file, which packs only some 31 photos into a task of 128 MB.
+    "spark.sql.files.openCostInBytes": str(64 * 1024),
+    # Reads the next Arrow batch while Python works on this one: 4 to 6 %.
+    "spark.python.udf.pipelined.enabled": "true",
+    # Not spark.python.unix.domain.socket.enabled: bytes alone go over faster, but a whole job of 6,000 photos with a
+    # network that costs nothing took as long (560 and 580 photos a second with it, 580 and 560 without), and when the
+    # session ends its idle workers write to a closed socket and leave their tracebacks on the console.
+    # Bytes, not rows, decide how much goes over at once: 10,000 rows of photos would be a gigabyte.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * 1024 * 1024),
+    # With a columnar child Spark 4.3 keeps whole batches of photos on the heap beside the UDF, up to 10,000 rows:
+    # 3,200 photos of 106 KB ran a 1 GB heap out of memory. Row by row they go through a queue that can spill.
+    "spark.sql.parquet.enableVectorizedReader": "false",
+    "spark.sql.orc.enableVectorizedReader": "false",
+    # spark.task.cpus is 1, and for a big model all cores of an executor: `workers`. Spark itself sets OMP_NUM_THREADS
+    # of a worker to it, and the wrapper's threads follow.
+    # What else there is in Spark's log is for its developers; `--conf spark.log.level=INFO` brings it back.
+    "spark.log.level": "ERROR",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+}
+# On a local master the JVM starts and ends with the job and shares the cores with the workers, and all it does is copy:
+# C2's compiler and G1's marking cost more than they bring. Spark puts these before spark.driver.extraJavaOptions.
+LOCAL_DEFAULTS: dict[str, str] = {
+    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+}
+
+
+def open_session(
+    master: str | None = None, conf: Mapping[str, str] | None = None, log: Path | None = None
+) -> SparkSession:
+    """The session that is there already (`spark-submit`, a notebook), else a new one.
+
+    `master` None leaves the choice to spark-submit, which means all local cores where nothing else is set. What a JVM
+    that is started here has to say goes to the file `log`, else to stderr. Settings that an existing session has are
+    not changed, but for `conf`. Raises SparkUnavailable.
+    """
+    own = dict(conf or {})
+    _choose_python(own, master)
+    running = SparkSession.getActiveSession()
+    defaults = {**DEFAULTS, **(LOCAL_DEFAULTS if _is_local(master) else {})}
+    builder = SparkSession.builder.appName("stagewright").config(map={**({} if running else defaults), **own})
+    if master:
+        builder = builder.master(master)
+    _need_java()
+    try:
+        with _stderr_to(log):
+            return builder.getOrCreate()
+    except PySparkException as error:
+        raise SparkUnavailable(f"Spark did not start: {error}. Try `stagewright doctor`.") from error
+    except Exception as error:  # py4j wraps what the JVM throws, an unreachable master included
+        raise SparkUnavailable(
+            f"Spark did not start on master {master or 'local'!r}: {_first_line(error)}. Is the master there?"
+        ) from error
+
+
+@contextmanager
+def _stderr_to(log: Path | None) -> Iterator[None]:
+    """Processes that are started inside keep `log` as their stderr; PySpark has no other way to hand its JVM one."""
+    if log is None:
+        yield
+        return
+    kept = os.dup(2)
+    try:
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _need_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    found = (Path(home) / "bin" / "java").exists() if home else shutil.which("java") is not None
+    if not found:
+        raise SparkUnavailable(
+            "Spark needs a JDK of version 17 or newer and finds no `java`; "
+            "install one (for instance openjdk-17-jdk-headless) or set JAVA_HOME."
+        )
+
+
+def _choose_python(conf: Mapping[str, str], master: str | None) -> None:
+    """Workers of a local master run this very Python; PySpark itself would take `python3` off the PATH."""
+    chosen = conf.get("spark.pyspark.python")
+    if chosen:
+        os.environ["PYSPARK_PYTHON"] = chosen
+    elif _is_local(master):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+def _is_local(master: str | None) -> bool:
+    return master is None or master.startswith("local")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,116 @@
+"""How a model gets to the workers: its big files once a node, the rest with each UDF; and what is cleared away.
+
+`spark_udf` zips the whole model directory for each UDF, and every worker process extracts it for itself. Here the
+directory goes without its big files, which Spark sends once to each executor (`SparkContext.addFile`); the
+wrapper in the worker links them back in and compares them with the manifest. On a local master they are
+where the driver has them.
+"""
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from pyspark import SparkContext
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from registry.trust.manifest import digest_of
+
+# Both spelt by pyfunc_models too, which travels in the version that the model was packaged with.
+SHIPPED = "stagewright-shipped.json"
+FILLS_IN = "code/pyfunc_models_*/**/big_files.py"
+MIN_BYTES = 1024 * 1024
+
+
+def context_of(spark: SparkSession) -> SparkContext | None:
+    """The session's SparkContext; None on Spark Connect, where there is none."""
+    try:
+        return spark.sparkContext
+    except (AttributeError, PySparkException):
+        return None
+
+
+def ship(spark: SparkSession, model: Path) -> Path:
+    """The directory to give to `spark_udf`: a copy without the big files, which are shipped apart.
+
+    `model` itself, whole, where that cannot be: Spark Connect, MLflow's NFS cache, a version whose wrapper is
+    older than this, or nothing big in it.
+    """
+    context = context_of(spark)
+    big = {path.relative_to(model) for path in model.rglob("*") if path.stat().st_size >= MIN_BYTES}
+    if context is None or not big or not any(model.glob(FILLS_IN)) or _uses_nfs(spark):
+        return model
+    names = {file: _offer(model / file) for file in big}
+    local = str(context.master).startswith("local")
+    if not local:
+        _add_files(context, set(names.values()))
+    return _without_big_files(model, names, folder=str(_workshop()) if local else None)
+
+
+@contextmanager
+def archives_removed_at_exit(spark: SparkSession) -> Iterator[None]:
+    """Have the zip that `spark_udf` makes, and the empty file beside it, removed when this process ends.
+
+    Executors fetch it from here for as long as the application runs, so not before.
+    """
+    context = context_of(spark)
+    before = set(context.listFiles) if context else set()
+    yield
+    for uri in set(context.listFiles) - before if context else ():
+        archive = Path(tempfile.gettempdir()) / uri.rpartition("/")[2]
+        made_with = archive.with_suffix("")
+        # MLflow asks for a temporary file and adds `.zip` to its name; anything else is not its.
+        if archive.suffix == ".zip" and made_with.is_file() and made_with.stat().st_size == 0:
+            for path in (archive, made_with):
+                atexit.register(path.unlink, missing_ok=True)
+
+
+@cache
+def _workshop() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="stagewright-shipped-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _uses_nfs(spark: SparkSession) -> bool:
+    # All nodes would read one directory there, and a link that one of them made.
+    return spark.conf.get("spark.mlflow.nfs.rootDir", None) is not None or (
+        "DATABRICKS_RUNTIME_VERSION" in os.environ
+    )
+
+
+def _offer(file: Path) -> str:
+    """Give the file a name that says its content, in one folder: Spark sends a name once, from one path."""
+    name = f"stagewright-{digest_of(file)}"
+    offered = _workshop() / name
+    if not offered.exists():
+        try:
+            os.link(file, offered)
+        except OSError:
+            shutil.copyfile(file, offered)
+    return name
+
+
+def _add_files(context: SparkContext, names: set[str]) -> None:
+    there = {uri.rpartition("/")[2] for uri in context.listFiles}
+    for name in sorted(names - there):
+        context.addFile(str(_workshop() / name))
+
+
+def _without_big_files(model: Path, names: dict[Path, str], folder: str | None) -> Path:
+    thin = Path(tempfile.mkdtemp(prefix="model-", dir=_workshop()))
+    shutil.copytree(
+        model,
+        thin,
+        ignore=lambda here, found: [name for name in found if Path(here, name).relative_to(model) in names],
+        dirs_exist_ok=True,
+    )
+    files = {file.as_posix(): name for file, name in names.items()}
+    (thin / SHIPPED).write_text(json.dumps({"folder": folder, "files": files}))
+    return thin

@@ -1,0 +1,19 @@
+"""The driver's side: nn.Module + Preprocess + labels -> a model directory that needs neither's code."""
+
+from ..kinds import kind_names
+from ..transforms.preprocess import Preprocess
+from ..worker.image_model import OwnCode
+from .errors import PackagingError, PrecisionRefused
+from .export import ExportError
+from .packer import PackageOptions, package
+
+__all__ = [
+    "ExportError",
+    "OwnCode",
+    "PackageOptions",
+    "PackagingError",
+    "PrecisionRefused",
+    "Preprocess",
+    "kind_names",
+    "package",
+]

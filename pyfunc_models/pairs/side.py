@@ -1,0 +1,154 @@
+"""One of a pair's two versions, loaded and asked through its own code; and whether two decode alike.
+
+What is asked of a version's wrapper, whichever stagewright packaged that: `load_context`, `read` (or `decode` and
+`prepare`, where there are both), `columns`, and the modules that give its device and its engine.
+"""
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..engines import Engine, Images, Outputs
+from ..engines.device import Device
+from ..transforms.usual_photo import Photo
+from ..worker.image_model import LABELS, PREPROCESS
+from ..worker.spec import SPEC
+
+# What decides the pixels of a decoded photo, besides Pillow, of which a worker has one.
+DECODER = "photos"
+# Where a wrapper keeps what is asked of it, as it is laid out now and as it was until 0.1.0.
+DEVICE, STORE = ("engines.device", "device"), ("worker.model_store", "model_store")
+WRAPPER = "code/pyfunc_models_*"
+ARTIFACTS = Path("artifacts/model")
+NO_CLASS = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why one version has no answer for a photo, as its own code says it."""
+
+    status: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One version: its PythonModel and the name of the package that this came from."""
+
+    model: Any
+    package: Path
+    labels: tuple[str, ...]
+
+    @classmethod
+    def load(cls, root: Path) -> "Side":
+        """Verify and load the version in `root` by its own code. Raises that code's ManifestError."""
+        package = _wrapper(root)
+        kind = json.loads((root / SPEC).read_text())["kind"]
+        sys.path.insert(0, str(package.parent))
+        try:
+            model = importlib.import_module(f"{package.name}.kinds.{kind}").MODEL()
+            model.load_context(SimpleNamespace(artifacts={"model": str(root / ARTIFACTS)}))
+        finally:
+            sys.path.remove(str(package.parent))
+        labels = json.loads((root / ARTIFACTS / LABELS).read_text(encoding="utf-8"))
+        return cls(model, package, tuple(labels))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the graph's input."""
+        height, width = self.model.preprocess.output_size
+        return int(height), int(width)
+
+    @property
+    def device(self) -> Device:
+        """Where this task infers."""
+        device: Device = self._module(*DEVICE).current()
+        return device
+
+    def engine(self, precision: str) -> Engine:
+        """The graph, loaded once for each process by the version's own store.
+
+        Raises ValueError on a precision that there is not.
+        """
+        wanted = self._module("engines").Precision(precision)
+        store, model = self._module(*STORE), self.model
+        engine: Engine = store.engine(model.spec.model_digest, model._graphs, self.device, wanted)
+        return engine
+
+    def decode(self, content: bytes | None) -> Photo | Fault:
+        """Bytes of a photo -> RGB photo."""
+        found = self.model.decode(content)
+        return found if isinstance(found, Image.Image | np.ndarray) else _fault(found)
+
+    def prepare(self, photo: Photo) -> Images | Fault:
+        """RGB photo, left as it is -> uint8 [H, W, 3] as the graph takes it."""
+        # Somebody's own transform may draw on what it is given.
+        given = photo if self.model.own_code.transform is None else photo.copy()
+        return self._checked(self.model.prepare(given))
+
+    def read(self, content: bytes | None) -> Images | Fault:
+        """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it."""
+        return self._checked(self.model.read(content))
+
+    def answers(self, outputs: Outputs) -> dict[str, Any]:
+        """Columns `label`, `class_index` and `score` for the graph's float32 [N, D]."""
+        if self.model.own_code.postprocess is not None:
+            outputs = np.asarray(self.model.own_code.postprocess(outputs), dtype=np.float32)
+        found = self.model.columns(outputs, {"top_k": 1})
+        labels = list(found["label"])
+        classes = [self._class(label, row) for label, row in zip(labels, outputs, strict=True)]
+        return {"label": labels, "class_index": classes, "score": found["score"]}
+
+    def _class(self, label: str, outputs: Outputs) -> int:
+        """Of classes with one label it is the one with the largest output: the version named the best of all."""
+        named = [index for index, name in enumerate(self.labels) if name == label]
+        return max(named, key=lambda index: float(outputs[index]), default=NO_CLASS)
+
+    def _checked(self, found: Any) -> Images | Fault:
+        if not isinstance(found, np.ndarray):
+            return _fault(found)
+        if found.shape != (*self.size, 3) or found.dtype != np.uint8:
+            said = f"{found.dtype} {list(found.shape)}"
+            return Fault("unsupported", f"the transform gave {said}, not uint8 {[*self.size, 3]}")
+        return found
+
+    def _module(self, *names: str) -> Any:
+        """The first of these that the wrapper has."""
+        files = {name: self.package.joinpath(*name.split(".")).with_suffix(".py") for name in names}
+        name = next((name for name, file in files.items() if file.is_file()), names[0])
+        return importlib.import_module(f"{self.package.name}.{name}")
+
+
+def share_decoder(roots: Sequence[Path]) -> bool:
+    """Whether the versions in these directories make the same pixels of a photo's bytes, so that one can do it."""
+    return len({_decoder(root) for root in roots}) == 1
+
+
+def _decoder(root: Path) -> tuple[str, str]:
+    files = sorted((_wrapper(root) / DECODER).rglob("*.py"))
+    if not files:
+        return str(root), ""  # laid out as it was until 0.1.0, and so with another decoder
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes() + b"\0")
+    preprocess = json.loads((root / ARTIFACTS / PREPROCESS).read_text())
+    return digest.hexdigest(), str(preprocess["orientation"])
+
+
+def _wrapper(root: Path) -> Path:
+    (package,) = root.glob(WRAPPER)
+    return package
+
+
+def _fault(found: Any) -> Fault:
+    """A RowFault of the version's own, which is another class than ours."""
+    return Fault(str(found.status.value), str(found.error))

@@ -1,0 +1,227 @@
+"""The PythonModel that travels: reads photos, infers in batches, answers one row for each row."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.pyfunc.model import PythonModel
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from PIL import Image
+
+from ..engines import Engine, Images, Outputs, Precision, device, engine_module
+from ..photos import files
+from ..photos.decode import decode
+from ..photos.reduced import REDUCED
+from ..photos.status import RowFault, Status
+from ..transforms import usual_photo
+from ..transforms.preprocess import Preprocess, resized_size
+from ..transforms.usual_photo import Photo
+from . import model_store, pipeline
+from .choices import ContentChoice, DecodeChoice
+from .spec import EXACT, ModelSpec
+
+# Where things lie below `artifacts/model` of the MLflow model directory.
+PREPROCESS = "preprocess.json"
+LABELS = "labels.json"
+CALLABLES = "callables.pkl"
+
+Transform = Callable[[Image.Image], Image.Image]
+Postprocess = Callable[[Outputs], Outputs]
+Column = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCode:
+    """A scientist's own callables; both optional, both travel by cloudpickle.
+
+    `transform`: PIL RGB image -> PIL RGB image, before the preprocessing.
+    `postprocess`: float32 [N, D] outputs of the graph -> float32 [N, D'], before the answer is made.
+    """
+
+    transform: Transform | None = None
+    postprocess: Postprocess | None = None
+
+
+class ImageModel(PythonModel, ABC):
+    """Base of every kind of prediction: `content` (binary) in; the kind's columns, `status` and `error` out.
+
+    A row that cannot be read keeps its place: its `status` says why, `error` says it in words, and its other
+    columns hold `blank()`. Strings are never null here, because `spark_udf` would turn None into 'None'.
+    """
+
+    kind: ClassVar[str]
+    outputs: ClassVar[list[ColSpec]]
+    params: ClassVar[list[ParamSpec]] = []
+    labelled: ClassVar[bool] = False
+
+    @abstractmethod
+    def columns(self, outputs: Outputs, params: dict[str, Any]) -> dict[str, Column]:
+        """The kind's columns for float32 [N, D] outputs, N values each."""
+
+    @abstractmethod
+    def blank(self) -> dict[str, Any]:
+        """The value of each column of `columns` in a row without a prediction."""
+
+    @classmethod
+    @abstractmethod
+    def agreement(cls, reference: Outputs, outputs: Outputs) -> dict[str, float]:
+        """How far `outputs` of another precision are from those of f32, both float32 [N, D].
+
+        `agreement`, 1 at best, is what a floor is held to; the kind's other figures say more.
+        """
+
+    @classmethod
+    def signature(cls) -> ModelSignature:
+        """Input `content`; outputs and params of this kind."""
+        common = [
+            ParamSpec("batch_size", DataType.long, 0),
+            ParamSpec("decode_threads", DataType.long, 0),
+            ParamSpec("precision", DataType.string, Precision.F32.value),
+            # There was a choice once. Callers name it still, and gates hold one version's params against another's.
+            ParamSpec("transform", DataType.string, EXACT),
+            ParamSpec("decode", DataType.string, DecodeChoice.FULL.value),
+            ParamSpec("content_as", DataType.string, ContentChoice.BYTES.value),
+        ]
+        status = [ColSpec(DataType.string, "status"), ColSpec(DataType.string, "error")]
+        return ModelSignature(
+            inputs=Schema([ColSpec(DataType.binary, "content")]),
+            outputs=Schema([*cls.outputs, *status]),
+            params=ParamSchema([*common, *cls.params]),
+        )
+
+    def load_context(self, context: Any) -> None:
+        """Verify the model directory, then read what is small; the graph is loaded by the first prediction.
+
+        Raises manifest.ManifestError where a file is not what was packaged.
+        """
+        self._graphs = Path(context.artifacts["model"])
+        root = self._graphs.parent.parent
+        model_store.verify_once(root)
+        # Now, while this folder is there: another version with equal code may use the module when it is gone.
+        engine_module(device.current())
+        self.spec = ModelSpec.read(root)
+        self.preprocess = Preprocess.from_json((self._graphs / PREPROCESS).read_text())
+        self.own_code = _unpickle(self._graphs / CALLABLES) if self.spec.pickled else OwnCode()
+        device.settle()
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """DataFrame with a binary column `content` -> one row for each row; see the class.
+
+        Params: `batch_size` and `decode_threads` (0: what suits the device); `precision` (`f32`) and `decode` (`full`),
+        or one that the version was registered with; `content_as` (`bytes`), or `path`, where `content` holds the UTF-8
+        of paths of files on this machine; and the kind's own.
+        """
+        given = params or {}
+        contents: list[bytes | None] = list(model_input["content"])
+        scored = self._score(contents, given)
+        status = np.full(len(contents), Status.OK.value, dtype=object)
+        error = np.full(len(contents), "", dtype=object)
+        for row, fault in scored.faults.items():
+            status[row], error[row] = fault.status.value, fault.error
+        answers = self._answers(scored, len(contents), given)
+        return pd.DataFrame({**answers, "status": status, "error": error})
+
+    def read(self, content: bytes | None, choice: DecodeChoice = DecodeChoice.FULL) -> Images | RowFault:
+        """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it, or why not."""
+        photo = self.decode(content, choice)
+        return photo if isinstance(photo, RowFault) else self.prepare(photo)
+
+    def decode(self, content: bytes | None, choice: DecodeChoice = DecodeChoice.FULL) -> Photo | RowFault:
+        """Bytes of a photo -> RGB photo, or why not; reduced, it is no smaller than the resize makes it."""
+        if choice is DecodeChoice.FULL and self.preprocess.orientation == "ignore":
+            pixels = usual_photo.decode(content)
+            if pixels is not None:
+                return pixels
+        needed = partial(resized_size, spec=self.preprocess) if choice is DecodeChoice.REDUCED else None
+        return decode(content, orientation=self.preprocess.orientation, needed=needed)
+
+    def prepare(self, photo: Photo) -> Images | RowFault:
+        """RGB photo -> uint8 [H, W, 3] as the graph takes it, or what the scientist's transform raised."""
+        if self.own_code.transform is None:
+            return usual_photo.transform(photo, self.preprocess)
+        try:
+            image = self.own_code.transform(usual_photo.as_image(photo))
+            image.info.pop(REDUCED, None)  # true of the photo as it was decoded
+        except Exception as error:  # somebody else's code: whatever it raises is this row's fault
+            return RowFault(Status.UNSUPPORTED, f"the model's own transform raised {error!r}")
+        return usual_photo.transform(image, self.preprocess)
+
+    def infer(
+        self, contents: Sequence[bytes | None], engine: Engine, here: device.Device, params: dict[str, Any]
+    ) -> pipeline.Scored:
+        """The outputs of the rows that can be read, after the scientist's own post-processing.
+
+        Raises ValueError on a `decode` or `content_as` that there is not.
+        """
+        choice = DecodeChoice(params.get("decode") or DecodeChoice.FULL)
+        content_as = ContentChoice(params.get("content_as") or ContentChoice.BYTES)
+        settings = pipeline.Settings(
+            batch_size=int(params.get("batch_size") or engine.batch_size),
+            threads=int(params.get("decode_threads") or here.threads),
+            size=self.preprocess.output_size,
+            fetch=files.load if content_as is ContentChoice.PATH else None,
+        )
+        scored = pipeline.score(contents, partial(self.read, choice=choice), engine, settings)
+        return scored if scored.outputs is None else replace(scored, outputs=self.finish(scored.outputs))
+
+    def finish(self, outputs: Outputs) -> Outputs:
+        """The graph's outputs after the scientist's own post-processing, if there is one."""
+        if self.own_code.postprocess is None:
+            return outputs
+        return np.asarray(self.own_code.postprocess(outputs), dtype=np.float32)
+
+    def engine(self, precision: str | None, here: device.Device) -> Engine:
+        """The graph on `here`, loaded once for each process. Raises ValueError on a precision that is not offered."""
+        _check_offered("precision", precision or Precision.F32, self.spec.precisions)
+        return model_store.engine(self.spec.model_digest, self._graphs, here, Precision(precision or "f32"))
+
+    def _score(self, contents: list[bytes | None], params: dict[str, Any]) -> pipeline.Scored:
+        here = device.current()
+        _check_offered("decode", params.get("decode") or DecodeChoice.FULL, self.spec.decodes)
+        return self.infer(contents, self.engine(params.get("precision"), here), here, params)
+
+    def _answers(self, scored: pipeline.Scored, rows: int, params: dict[str, Any]) -> dict[str, Column]:
+        if scored.outputs is None:
+            return {name: [value] * rows for name, value in self.blank().items()}
+        answers = self.columns(scored.outputs, params)
+        if not scored.faults:
+            return answers
+        return {
+            name: _scatter(answers[name], scored.rows, rows, blank) for name, blank in self.blank().items()
+        }
+
+
+def _check_offered(what: str, wanted: str, choices: tuple[str, ...]) -> None:
+    if wanted not in choices:
+        raise ValueError(
+            f"This version was not registered with {what} {wanted!r}, only with {list(choices)}. "
+            f"Register it again with `--{what} {wanted}`."
+        )
+
+
+def _scatter(values: Column, at: list[int], rows: int, blank: Any) -> Column:
+    column = [blank] * rows
+    for row, value in zip(at, values, strict=True):
+        column[row] = value
+    return column
+
+
+def _unpickle(path: Path) -> OwnCode:
+    if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
+        raise ValueError(
+            "This version carries callables by cloudpickle, and MLFLOW_ALLOW_PICKLE_DESERIALIZATION forbids "
+            "to read them. Allow it, or package the model without callables of your own."
+        )
+    import cloudpickle
+
+    own: dict[str, Any] = cloudpickle.loads(path.read_bytes())
+    return OwnCode(**own)

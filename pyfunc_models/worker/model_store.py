@@ -1,0 +1,53 @@
+"""One loaded model per process, whatever the number of tasks, and never an unverified one."""
+
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+
+from ..engines import Engine, Precision, open_engine
+from ..engines.device import Device
+from . import big_files, manifest
+
+# Spark keeps Python workers alive between jobs: a long session that scores many versions must not keep all of
+# them in memory. Two serve a comparison of two versions at two precisions each without loading again.
+MAX_LOADED = 4
+
+# `spark_udf` loads the MLflow model once per task on local masters, so the loaded graph must outlive it here.
+_LOADED: OrderedDict[tuple[str, Device, Precision], Engine] = OrderedDict()
+_VERIFIED: set[Path] = set()
+_LOCK = Lock()
+_loads = 0
+
+
+def verify_once(root: Path) -> None:
+    """Hold the model directory against its manifest, the first time that this process sees it.
+
+    Its big files then are the node's, if the directory is not somebody's own: see big_files.
+    Raises manifest.ManifestError with the name of the file that is not what was packaged.
+    """
+    with _LOCK:
+        if root in _VERIFIED:
+            return
+        compared = big_files.place(root)
+        if root.resolve() not in _VERIFIED:
+            manifest.verify(root, compared)
+        _VERIFIED.update({root, root.resolve()})
+
+
+def engine(model_digest: str, graphs: Path, device: Device, precision: Precision) -> Engine:
+    """The engine of this model on `device`: loaded at the first call, shared by all later ones."""
+    global _loads
+    key = (model_digest, device, precision)
+    with _LOCK:
+        if key not in _LOADED:
+            _LOADED[key] = open_engine(graphs, device, precision)
+            _loads += 1
+            while len(_LOADED) > MAX_LOADED:
+                _LOADED.popitem(last=False)
+        _LOADED.move_to_end(key)
+        return _LOADED[key]
+
+
+def loads() -> int:
+    """How many times this process has loaded a graph."""
+    return _loads

@@ -1,0 +1,1 @@
+"""From a packaged model directory to a version."""

@@ -1,0 +1,152 @@
+"""From a packaged model directory to a version of a registered model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry import tags
+from registry.errors import RegistryError, VersionNotReady
+from registry.ledger.history import Event, EventKind, events_in, record
+from registry.registration.source_control import current_commit
+from registry.runs import Outcome, RunStatus
+from registry.trust import policy
+from registry.trust.packaged import PackagedModel
+from registry.uri import checked_name
+from registry.versions import ModelVersion, Stage
+
+if TYPE_CHECKING:
+    from registry.client import Client, LoggedModel
+
+EXPERIMENT = "stagewright"
+PURPOSE = "registration"
+READY_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """The version that a packaged model has, and whether this call made it."""
+
+    version: ModelVersion
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A wish to register: which directory, under which name, and what the user says about it."""
+
+    directory: Path
+    name: str
+    user_tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    source_run_id: str | None = None
+
+
+def register(client: Client, request: Request) -> Registration:
+    """Make a version of a packaged model, or find the one that it has under this name already.
+
+    The version is the last thing made, with all its tags in the request that makes it: what fails before
+    leaves a FAILED run and a FAILED logged model, never a version. A version that exists keeps its tags.
+
+    Two processes that register the same model at once may both make a version. Each then looks again, the
+    lowest number stays, and whoever made another one deletes it unless it was promoted meanwhile. A process
+    that is killed between making and looking leaves a second version of the same bytes: true, but
+    superfluous.
+
+    Raises InvalidPackage, InvalidName, InvalidTag, RunNotFound or PolicyRefused.
+    """
+    name = checked_name(request.name)
+    user_tags = tags.checked(request.user_tags)
+    package = PackagedModel.read(request.directory)
+    if request.source_run_id is not None:
+        client.runs.get(request.source_run_id)
+    policy.check_package(name, {}, package.pickled)  # this machine's, before a model of this name is made
+    policy.check_package(name, client.ensure_model(name).tags, package.pickled)
+    if known := _of_digest(client, name, package.model_digest):
+        return Registration(_recorded(client, known[0]), created=False)
+    said = package.as_tags() | _provenance(request) | user_tags
+    made = client.create_version(name, *_upload(client, request, package, said))
+    return _only_one(client, _awaited(client, made))
+
+
+def _awaited(client: Client, made: ModelVersion) -> ModelVersion:
+    """A version once it is READY: at once on MLflow's own stores, after a copy on others."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while made.status == "PENDING_REGISTRATION" and time.monotonic() < deadline:
+        time.sleep(1)
+        made = client.version(made.name, made.number)
+    if not made.ready:
+        raise VersionNotReady(
+            f"{made.pinned_uri} is {made.status} after {READY_TIMEOUT_S} s.",
+            f"Look at `stagewright versions {made.name}` and register the model again if it failed.",
+        )
+    return made
+
+
+def _only_one(client: Client, made: ModelVersion) -> Registration:
+    first = _of_digest(client, made.name, made.model_digest)[0]
+    if first.number == made.number:
+        return Registration(_recorded(client, made), created=True)
+    now = client.version(made.name, made.number)
+    if now.stage is Stage.NONE and not now.aliases:
+        client.delete_version(now)
+    return Registration(_recorded(client, first), created=False)
+
+
+def _of_digest(client: Client, name: str, model_digest: str | None) -> list[ModelVersion]:
+    """The versions that are this model, lowest number first."""
+    return [
+        version for version in client.versions(name) if version.ready and version.model_digest == model_digest
+    ]
+
+
+def _recorded(client: Client, version: ModelVersion) -> ModelVersion:
+    """See to it that the ledger tells of a version, also where its maker was killed before saying so."""
+    told = any(
+        event.kind is EventKind.REGISTERED and event.version == version.number
+        for event in events_in(client.model(version.name).tags)
+    )
+    if not told:
+        more = {"model_digest": version.model_digest}
+        record(client, version.name, Event(EventKind.REGISTERED, version.number, Stage.NONE, more=more))
+    return version
+
+
+def _upload(
+    client: Client, request: Request, package: PackagedModel, said: Mapping[str, str]
+) -> tuple[LoggedModel, dict[str, str]]:
+    """The uploaded directory and the tags of the version to be made from it."""
+    run_id = request.source_run_id or client.runs.start(EXPERIMENT, request.name, {tags.RUN_PURPOSE: PURPOSE})
+    own = request.source_run_id is None
+    try:
+        logged = client.log_model(run_id, request.name, said, package.directory)
+    except BaseException:
+        with suppress(RegistryError):
+            _close(client, run_id, own, Outcome(RunStatus.FAILED))
+        raise
+    _close(client, run_id, own, Outcome(params=_params(package)))
+    return logged, {**said, tags.SOURCE_RUN: run_id, tags.LOGGED_MODEL: logged.model_id}
+
+
+def _close(client: Client, run_id: str, own: bool, outcome: Outcome) -> None:
+    """End the run that was made for the registration; a training run is its owner's to end."""
+    if own:
+        client.runs.finish(run_id, outcome)
+
+
+def _params(package: PackagedModel) -> dict[str, object]:
+    return {
+        "architecture": package.architecture,
+        "kind": package.kind,
+        "precisions": ",".join(package.precisions),
+    }
+
+
+def _provenance(request: Request) -> dict[str, str]:
+    commit = current_commit(Path.cwd())
+    if commit is None:
+        return {}
+    return {tags.GIT_COMMIT: commit.sha, tags.GIT_DIRTY: str(commit.dirty).lower()}

@@ -1,0 +1,122 @@
+"""`stagewright.json`: what packaging says about a model directory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from registry import tags
+from registry.errors import ArtifactMismatch, InvalidPackage
+from registry.trust import manifest
+from registry.trust.schemas import MLMODEL, schema_of
+
+DESCRIPTION = "stagewright.json"
+FORMAT = 1
+_HINT = "Make one with `pyfunc_models.package(…)`; `stagewright register` does it for you."
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedModel:
+    """A verified model directory and what is said about it."""
+
+    directory: Path
+    manifest_digest: str
+    model_digest: str
+    architecture: str
+    kind: str
+    precisions: tuple[str, ...]
+    transforms: tuple[str, ...]
+    decodes: tuple[str, ...]
+    pickled: tuple[str, ...]
+    labels_count: int | None
+    digests: Mapping[str, str]
+    versions: Mapping[str, str]
+    measured: Mapping[str, Mapping[str, float]]
+    schema: str | None
+
+    @classmethod
+    def read(cls, directory: Path) -> PackagedModel:
+        """Verify a model directory against its own manifest, then read its description.
+
+        Raises InvalidPackage where it is no packaged model, an older or newer format, or damaged.
+        """
+        for name in (manifest.MANIFEST, DESCRIPTION):
+            if not (directory / name).is_file():
+                raise InvalidPackage(f"{str(directory)!r} is not a packaged model: no {name}.", _HINT)
+        digest = manifest.digest_of(directory / manifest.MANIFEST)
+        try:
+            manifest.verify(directory, digest)
+        except ArtifactMismatch as fault:
+            raise InvalidPackage(f"{str(directory)!r} is damaged. {fault.message}", _HINT) from None
+        return cls._described(directory, digest, _load(directory / DESCRIPTION))
+
+    @classmethod
+    def _described(cls, directory: Path, digest: str, said: Mapping[str, Any]) -> PackagedModel:
+        try:
+            return cls(
+                directory=directory,
+                manifest_digest=digest,
+                model_digest=said["model_digest"],
+                architecture=said["architecture"],
+                kind=said["kind"],
+                precisions=tuple(said["precisions"]),
+                transforms=tuple(said.get("transforms") or ()),
+                decodes=tuple(said.get("decodes") or ()),
+                pickled=tuple(said["pickled"]),
+                labels_count=said["labels_count"],
+                digests=said["digests"],
+                versions=said["versions"],
+                measured=said.get("measured") or {},
+                schema=_schema(directory),
+            )
+        except KeyError as missing:
+            raise InvalidPackage(f"{DESCRIPTION} says nothing about {missing}.", _HINT) from None
+
+    def as_tags(self) -> dict[str, str]:
+        """Everything that is known about the model, as the tags of its version."""
+        said = {
+            tags.PACKAGE_FORMAT: str(FORMAT),
+            tags.MODEL_DIGEST: self.model_digest,
+            tags.MANIFEST_DIGEST: self.manifest_digest,
+            tags.KIND: self.kind,
+            tags.ARCHITECTURE: self.architecture,
+            tags.PRECISIONS: tags.join(self.precisions),
+            tags.TRANSFORMS: tags.join(self.transforms),
+            tags.DECODES: tags.join(self.decodes),
+            tags.PICKLED: tags.join(self.pickled),
+        }
+        if self.labels_count is not None:
+            said[tags.LABELS_COUNT] = str(self.labels_count)
+        if self.schema is not None:
+            said[tags.SCHEMA] = self.schema
+        said |= {tags.digest_of(part): digest for part, digest in self.digests.items()}
+        said |= {tags.version_of(library): version for library, version in self.versions.items()}
+        for choice, figures in self.measured.items():
+            said |= {tags.measured(choice, metric): str(value) for metric, value in figures.items()}
+        return said
+
+
+def _schema(directory: Path) -> str | None:
+    try:
+        return schema_of(directory)
+    except (ValueError, yaml.YAMLError) as fault:
+        raise InvalidPackage(f"The signature in {MLMODEL} cannot be read: {fault}.", _HINT) from None
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raise InvalidPackage(f"{path.name} is not JSON: {fault}.", _HINT) from None
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        found = said.get("format") if isinstance(said, dict) else said
+        raise InvalidPackage(
+            f"{path.name} has format {found!r}; this stagewright reads {FORMAT}.",
+            "Package the model again with this stagewright.",
+        )
+    return said

@@ -1,0 +1,208 @@
+"""What goes wrong around a job ends in one line, and what Spark has to say goes to a file."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
+
+from jobs import Source, read
+from jobs.scoring.batch import experiment_of
+from jobs.spark import faults, jvm
+from mlruns_fixture import PLAIN
+from mlruns_fixture.build import Fixture
+from registry import Registry
+from tests.clusters import run_command
+
+WORKER_KILLED = """An error occurred while calling o296.save.
+: org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 1.0 failed 1 times, most recent failure: Lost task 0.0 in stage 1.0 (TID 1) (10.0.0.1 executor driver): org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)
+\tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator$$anonfun$1.applyOrElse(PythonRunner.scala:594)
+Caused by: java.io.EOFException
+\tat java.base/java.io.DataInputStream.readInt(DataInputStream.java:398)
+"""  # noqa: E501
+NOT_WRITABLE = """An error occurred while calling o123.save.
+: java.io.IOException: Mkdirs failed to create file:/proc/out/_temporary/0 (exists=false, cwd=file:/tmp)
+\tat org.apache.hadoop.fs.ChecksumFileSystem.create(ChecksumFileSystem.java:523)
+"""
+ENGINE = """An error occurred while calling o99.save.
+: org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 1 times, most recent failure: Lost task 0.0 in stage 0.0 (TID 0) (h executor driver): org.apache.spark.api.python.PythonException: Traceback (most recent call last):
+  File "/x/engines/__init__.py", line 60, in engine_module
+pyfunc_models_0a.engines.EngineUnavailable: This worker was given cuda:0, but has no torch.
+
+\tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException(PythonRunner.scala:572)
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (WORKER_KILLED, "A Python worker ended without a word: it crashed, or was killed"),
+        (NOT_WRITABLE, "The output cannot be written: Mkdirs failed to create file:/proc/out"),
+        (ENGINE, "EngineUnavailable: This worker was given cuda:0, but has no torch."),
+        ("x\n: java.lang.OutOfMemoryError: Java heap space", "ran out of memory: Java heap space"),
+        ("x\n: java.io.IOException: No space left on device", "A disk is full"),
+        ("x\n: java.net.SocketException: Broken pipe", "A Python worker ended without a word"),
+        ("An error occurred while calling o1.x.\n: a.b.OddException: so it is", ": so it is. What was"),
+    ],
+)
+def test_a_failed_job_comes_down_to_one_line(raised: str, said: str) -> None:
+    found = faults.explain(Py4JError(raised))
+    assert said in found
+    assert "\n" not in found
+    assert "o296" not in found
+    assert "org.apache" not in found
+
+
+def score(fixture: Fixture, stagewright: str, output: Path, *more: str) -> list[str]:
+    return [
+        stagewright, "score", "models:/colours/Production", "--input", str(fixture.photos),
+        "--output", str(output), "--max-error-rate", "1", "--master", "local[1]", *more,
+    ]  # fmt: skip
+
+
+def test_stderr_has_our_own_lines_only_and_the_run_is_where_it_was_asked_for(
+    stagewright: str, fixture: Fixture, tmp_path: Path
+) -> None:
+    env = {
+        "MLFLOW_TRACKING_URI": fixture.uri,
+        "MLFLOW_EXPERIMENT_NAME": "mine",
+        "TMPDIR": str(tmp_path / "t"),
+    }
+    (tmp_path / "t").mkdir()
+    done = run_command(score(fixture, stagewright, tmp_path / "out", "--json"), env=env).check()
+    lines = done.stderr.splitlines()
+    assert lines[0] == "models:/colours/Production is models:/colours/1"
+    assert all("images a second" in line for line in lines[1:]), done.stderr
+    assert not list((tmp_path / "t").glob("stagewright-spark-*")), "the log of a job that ended well is gone"
+    run = Registry().run(json.loads(done.stdout)["scoring_run_id"])
+    from mlflow import MlflowClient
+
+    assert MlflowClient().get_experiment(run.experiment_id).name == "mine"
+
+
+def test_an_output_that_cannot_be_written_is_one_line_and_sparks_log_is_named(
+    stagewright: str, fixture: Fixture, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    command = score(fixture, stagewright, tmp_path / "file" / "out", "--experiment", "own")
+    done = run_command(command, env={"MLFLOW_TRACKING_URI": fixture.uri})
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert "\tat " not in done.stderr
+    assert not re.search(r"calling o\d+", done.stderr)
+    assert "cannot be written" in done.stderr or "There is something" in done.stderr
+
+
+def test_a_killed_worker_is_told_in_one_line(stagewright: str, fixture: Fixture, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(1500):
+        (photos / f"{i}.jpg").write_bytes(PLAIN["red-64x48.jpg"])
+    command = score(fixture, stagewright, tmp_path / "out")
+    command[command.index(str(fixture.photos))] = str(photos)
+    killed = threading.Event()
+
+    def kill_first_worker() -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not killed.is_set():
+            for pid in _workers_of(tmp_path / "marker"):
+                os.kill(pid, signal.SIGKILL)
+                killed.set()
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill_first_worker)
+    killer.start()
+    marked = {"MLFLOW_TRACKING_URI": fixture.uri, "STAGEWRIGHT_TEST_MARKER": str(tmp_path / "marker")}
+    done = run_command(command, env=marked)
+    killed.set()
+    killer.join()
+    assert done.returncode == 1, done.stderr
+    assert "A Python worker ended without a word" in done.stderr
+    assert "\tat " not in done.stderr
+    log = Path(re.search(r"^Spark's log: (.*)$", done.stderr, re.MULTILINE)[1])  # type: ignore[index]
+    assert "\tat org.apache.spark" in log.read_text()
+    log.unlink()
+
+
+def _workers_of(marker: Path) -> list[int]:
+    """Spark's Python workers, forked from its daemon, whose environment names the marker."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(marker).encode() not in (folder / "environ").read_bytes():
+                continue
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            of_parent = Path("/proc", parent, "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"pyspark.daemon" in of_parent:
+            found.append(int(folder.name))
+    return found
+
+
+def test_where_the_run_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert experiment_of(None) == "stagewright-jobs"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "ours")
+    assert experiment_of(None) == "ours"
+    assert experiment_of("asked") == "asked"
+
+
+def test_empty_files_among_many_are_found_by_one_call(spark: SparkSession, tmp_path: Path) -> None:
+    odd = ["a b", "ü", "x;y, length=0; z", "[1]", "100%", "#", "$1"]
+    for name in odd:
+        (tmp_path / f"{name}.jpg").write_bytes(b"")
+        (tmp_path / f"{name} photo.jpg").write_bytes(PLAIN["red-64x48.jpg"])
+    frame = spark.read.format("binaryFile").load(str(tmp_path))
+    calls = _counted_calls(spark)
+    empty = jvm.empty_files(frame)
+    assert sorted(path for path, _ in empty) == sorted(f"file:{tmp_path}/{name}.jpg" for name in odd)
+    assert calls() < 60
+    assert read(spark, Source(str(tmp_path))).where("length = 0").count() == len(odd)
+
+
+def _counted_calls(spark: SparkSession):
+    """How many commands py4j has sent since."""
+    client = spark.sparkContext._gateway._gateway_client
+    sent, real = [0], client.send_command
+
+    def counting(*arguments: object, **named: object) -> object:
+        sent[0] += 1
+        return real(*arguments, **named)
+
+    client.send_command = counting
+
+    def stop() -> int:
+        client.send_command = real
+        return sent[0]
+
+    return stop
+
+
+def test_the_next_step_after_promoting_what_stagewright_did_not_package_is_no_score(
+    stagewright: str, fixture: Fixture
+) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    client.create_registered_model("foreign")
+    client.create_model_version("foreign", "file:///nowhere", None)
+    env = {"MLFLOW_TRACKING_URI": fixture.uri}
+    done = run_command([stagewright, "promote", "foreign", "1", "Production"], env=env).check()
+    assert "stagewright score" not in done.stdout
+    assert "stagewright rollback foreign Production" in done.stdout
+    refused = subprocess.run(
+        [stagewright, "promote", "colours", "1", "Staging"],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "is in Production, which would be empty; nothing was moved" in refused.stderr
