@@ -100,7 +100,7 @@ def test_a_gate(tmp_path: Path) -> None:
 
 
 def test_a_command(tmp_path: Path) -> None:
-    line = ("@click.group", "from . import greeting\n\nMODULES += (greeting,)\n")
+    line = ('    "registering",', '    "greeting",')
     with_one_more(tmp_path, "jobs/cli/greeting.py", COMMAND, line)
     script = "import sys; from jobs.cli import main; sys.exit(main(sys.argv[1:]))"
     assert python(tmp_path, "-c", script, "greet", "Ada") == "Good day, Ada.\n"
