@@ -46,7 +46,7 @@ def carry_out(
         raise
     finally:
         if log is not None:
-            log.unlink()
+            log.unlink(missing_ok=True)
     answer(done.document(), done.lines(), given["as_json"])
 
 

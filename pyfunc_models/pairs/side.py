@@ -24,7 +24,8 @@ from ..worker.image_model import LABELS, PREPROCESS
 from ..worker.spec import SPEC
 
 # What decides the pixels of a decoded photo, besides Pillow, of which a worker has one.
-DECODER = "photos"
+DECODER = "photos/**/*.py"
+EARLIER_DECODER = ("decode.py", "containers.py", "pillow_warnings.py")
 # Where a wrapper keeps what is asked of it, as it is laid out now and as it was until 0.1.0.
 DEVICE, STORE = ("engines.device", "device"), ("worker.model_store", "model_store")
 WRAPPER = "code/pyfunc_models_*"
@@ -139,9 +140,10 @@ def share_decoder(roots: Sequence[Path]) -> bool:
 
 
 def _decoder(root: Path) -> tuple[str, str]:
-    files = sorted((_wrapper(root) / DECODER).rglob("*.py"))
-    if not files:
-        return str(root), ""  # laid out as it was until 0.1.0, and so with another decoder
+    package = _wrapper(root)
+    files = sorted(package.glob(DECODER)) or [package / name for name in EARLIER_DECODER]
+    if not any("def prepare(" in file.read_text() for file in package.rglob("image_model.py")):
+        return str(root), ""  # packaged before a version could be given a photo that another decoded
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes() + b"\0")
