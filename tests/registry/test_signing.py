@@ -109,10 +109,10 @@ def test_an_added_a_missing_and_a_linked_file_are_refused_by_name(
     with pytest.raises(ArtifactMismatch, match=r"'more\.py' was added"):
         sqlite_reg.verify(version, [release[1]])
     (place / "more.py").unlink()
-    shutil.move(place / "weights" / "model.bin", tmp_path / "model.bin")
-    with pytest.raises(ArtifactMismatch, match=r"'weights/model\.bin' is missing"):
+    shutil.move(place / "artifacts" / "model" / "model.bin", tmp_path / "model.bin")
+    with pytest.raises(ArtifactMismatch, match=r"'artifacts/model/model\.bin' is missing"):
         sqlite_reg.verify(version, [release[1]])
-    shutil.move(tmp_path / "model.bin", place / "weights" / "model.bin")
+    shutil.move(tmp_path / "model.bin", place / "artifacts" / "model" / "model.bin")
     copy = sqlite_reg.fetch(version, tmp_path / "into")
     shutil.move(copy / "MLmodel", tmp_path / "MLmodel")
     (copy / "MLmodel").symlink_to(tmp_path / "MLmodel")
@@ -124,7 +124,7 @@ def test_who_can_write_artifacts_and_tags_still_cannot_forge_a_version(
     sqlite_reg: Registry, package: PackageMaker, name: str, release: tuple[Path, PublicKey], tmp_path: Path
 ) -> None:
     version = signed(sqlite_reg, package(), name, release[0])
-    (stored(version) / "weights" / "model.bin").write_bytes(b"forged")
+    (stored(version) / "artifacts" / "model" / "model.bin").write_bytes(b"forged")
     seal(stored(version))
     forged = {tags.MANIFEST_DIGEST: sha256(stored(version) / "SHA256SUMS")}
     sqlite_reg.set_version_tags(version, forged)
@@ -177,7 +177,7 @@ def test_nothing_is_signed_that_does_not_verify(
     sqlite_reg: Registry, package: PackageMaker, name: str, release: tuple[Path, PublicKey]
 ) -> None:
     version = sqlite_reg.register(package(), name).version
-    flip(stored(version) / "weights" / "model.bin", 5)
+    flip(stored(version) / "artifacts" / "model" / "model.bin", 5)
     with pytest.raises(ArtifactMismatch):
         sqlite_reg.sign(version, release[0])
     assert tags.signers(sqlite_reg.resolve(version.pinned_uri).tags) == []
