@@ -95,7 +95,11 @@ def test_the_entry_point_is_packagings_script(package: PackageMaker) -> None:
 
 def test_the_script_that_packaging_fills_in_is_the_one_that_is_asked_for() -> None:
     here = Path(__file__).parents[2] / "pyfunc_models" / "packaging" / "entrypoint.py"
-    text = here.read_text().replace("pyfunc_models.kinds.classifier", "W.kinds.k").replace("a classifier", "kind k")
+    text = (
+        here.read_text()
+        .replace("pyfunc_models.kinds.classifier", "W.kinds.k")
+        .replace("a classifier", "kind k")
+    )
     assert layout._SCRIPT.format(wrapper="W", kind="k") == text
 
 
@@ -149,7 +153,9 @@ def flavor(said: dict[str, Any]) -> dict[str, Any]:
         (lambda said: said.update(signature=[]), "signature"),
     ],
 )
-def test_mlmodel_says_what_packaging_had_mlflow_write(package: PackageMaker, change: Change, why: str) -> None:
+def test_mlmodel_says_what_packaging_had_mlflow_write(
+    package: PackageMaker, change: Change, why: str
+) -> None:
     directory = package()
     file = directory / "MLmodel"
     said = yaml.safe_load(file.read_text())
@@ -387,11 +393,17 @@ def test_a_graph_nested_too_deep_or_no_json_is_refused(package: PackageMaker) ->
         assert "no JSON" in refused(rewritten(package(), {"models/model.json": content}))
 
 
-def test_the_names_of_layers_are_all_that_a_graphs_digest_leaves_out(tmp_path: Path, old_package: Path) -> None:
+def test_the_names_of_layers_are_all_that_a_graphs_digest_leaves_out(
+    tmp_path: Path, old_package: Path
+) -> None:
     text = (old_package / "artifacts" / "model" / "model.xml").read_text()
     file = tmp_path / "model.xml"
     digests = []
-    for changed in (text, text.replace('name="Convert_', 'name="Convert_1'), text.replace('"FP32"', '"FP16"', 1)):
+    for changed in (
+        text,
+        text.replace('name="Convert_', 'name="Convert_1'),
+        text.replace('"FP32"', '"FP16"', 1),
+    ):
         file.write_text(changed)
         digests.append(graph_digest(file))
     assert digests[0] == digests[1] != digests[2]
