@@ -63,6 +63,10 @@ class Registry:
         """What a registered model's own policy refuses; this machine's file is apart, see `registry.policy`."""
         return policy.registered(name, self._client.model(name).tags)
 
+    def policy_here(self) -> Policy | None:
+        """What this machine's file refuses, for every model; None without one. Raises UserError."""
+        return policy.local()
+
     def set_policy(self, name: str, wanted: Policy) -> Policy:
         """Make this a registered model's policy, in place of what it had."""
         return policy.declare(self._client, name, wanted)

@@ -276,3 +276,24 @@ def test_a_policy_that_the_variable_names_must_be_there(monkeypatch: pytest.Monk
     monkeypatch.setenv(policy.FILE_VARIABLE, "absent.toml")
     with pytest.raises(UserError, match=r"no file 'absent\.toml'"):
         policy.local()
+    monkeypatch.setenv(policy.FILE_VARIABLE, "")
+    with pytest.raises(UserError, match="STAGEWRIGHT_POLICY is set and names no file"):
+        policy.local()
+
+
+@pytest.mark.parametrize("text", ["", "# refuse = ['pickled']\n", "\n\n"])
+def test_a_policy_that_says_nothing_is_a_mistake_and_lets_nothing_in(
+    sqlite_reg: Registry, package: PackageMaker, name: str, here: Here, text: str
+) -> None:
+    version = sqlite_reg.register(package(), name).version
+    here(text)
+    with pytest.raises(UserError, match=r"policy\.toml' is empty"):
+        sqlite_reg.check(version)
+    here("refuse = []")
+    sqlite_reg.check(version)
+
+
+def test_a_link_of_this_folder_that_leads_nowhere_is_no_missing_policy(here: Here) -> None:
+    Path("policy.toml").symlink_to("moved.toml")
+    with pytest.raises(UserError, match=r"no file 'policy\.toml'"):
+        policy.local()
