@@ -20,15 +20,16 @@ from .offering import Offering
 _LAYER_NAME = re.compile(rb'(<net|<layer id="[0-9]+") name="[^"]*"')
 
 
-def of_parts(model: Path, code: str, preprocess: Preprocess, golden: GoldenPhotos | None) -> dict[str, str]:
-    """Part -> SHA-256 of its content; of the photos that a choice was measured on too. `code`: the wrapper's."""
+def of_parts(model: Path, code: Path, preprocess: Preprocess, golden: GoldenPhotos | None) -> dict[str, str]:
+    """Part -> SHA-256 of its content; of the photos that a choice was measured on too. `code`: the wrapper's copy."""
     graph = model / openvino_engine.GRAPH
     digests = {
         "weights": manifest.sha256(graph.with_suffix(".bin")),
         "graph": manifest.sha256(model / torch_engine.GRAPH),
         "ir": _graph(graph),
         "preprocess": preprocess.digest,
-        "code": code,
+        "code": code.name.rpartition("_")[2],
+        "wrapper": _wrapper(code),
     }
     quantized = model / openvino_engine.INT8_GRAPH
     if quantized.exists():
@@ -45,6 +46,14 @@ def of_model(digests: dict[str, str], kind: str, offering: Offering, model: Path
         if (model / name).exists():
             parts[name] = manifest.sha256(model / name)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _wrapper(code: Path) -> str:
+    """All of the digest that the folder is called by the beginning of."""
+    total = hashlib.sha256()
+    for file in sorted(path.relative_to(code) for path in code.rglob("*.py")):
+        total.update(f"{file.as_posix()}\0{manifest.sha256(code / file)}\n".encode())
+    return total.hexdigest()
 
 
 def _graph(file: Path) -> str:

@@ -93,7 +93,7 @@ def package(
             measured = _measured(model, _reader(preprocess, options), offering, golden)
             hold_to(measured, options.min_agreement)
         code = copy_wrapper(Path(scratch), without=STAYS_BEHIND)
-        parts = digests.of_parts(model, code.name.rpartition("_")[2], preprocess, golden)
+        parts = digests.of_parts(model, code, preprocess, golden)
         spec = ModelSpec(
             model_digest=digests.of_model(parts, options.kind, offering, model),
             kind=options.kind,

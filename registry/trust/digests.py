@@ -22,14 +22,13 @@ INT8_GRAPH = f"{ARTIFACTS}/model-int8.xml"
 LABELS = f"{ARTIFACTS}/labels.json"
 CALLABLES = f"{ARTIFACTS}/callables.pkl"
 CODE = "code"
+NAME_DIGITS = 16
 _FILES = {
     "weights": f"{ARTIFACTS}/model.bin",
     "graph": PROGRAM,
     "preprocess": f"{ARTIFACTS}/preprocess.json",
     "int8": f"{ARTIFACTS}/model-int8.bin",
 }
-# The very first packages called OpenVINO's graph `graph` and torch's `program`.
-_FIRST_FILES = _FILES | {"graph": GRAPH, "program": PROGRAM}
 _GRAPHS = {"ir": GRAPH, "int8_ir": INT8_GRAPH}
 # Photos that a choice was measured on; they do not travel, so what is said of them cannot be computed.
 _PHOTOS = frozenset({"golden", "calibration"})
@@ -44,14 +43,14 @@ def graph_digest(file: Path) -> str:
     return hashlib.sha256(_LAYER_NAME.sub(rb"\1", file.read_bytes())).hexdigest()
 
 
-def code_digest(listed: Mapping[str, str], package: str) -> str:
-    """The 16 hex digits that a wrapper's folder is called by, from its files' digests in `listed`."""
-    prefix = f"{CODE}/{package}/"
+def code_digest(listed: Mapping[str, str]) -> str:
+    """SHA-256 of the wrapper, from its files' digests in `listed`; its folder is called by the first 16 digits."""
+    prefix = f"{CODE}/{wrapper(listed)}/"
     files = [name.removeprefix(prefix) for name in listed if name.startswith(prefix)]
     total = hashlib.sha256()
     for name in sorted(files, key=lambda name: PurePosixPath(name).parts):
         total.update(f"{name}\0{listed[prefix + name]}\n".encode())
-    return total.hexdigest()[:16]
+    return total.hexdigest()
 
 
 def model_digest(directory: Path, listed: Mapping[str, str], said: Mapping[str, Any]) -> str:
@@ -71,7 +70,9 @@ def model_digest(directory: Path, listed: Mapping[str, str], said: Mapping[str, 
             raise _lie(f"digest of its {part}", claimed[part], digest)
     possible = [_digest_of(parts) for parts in _rules(computed, listed, said)]
     if said["model_digest"] not in possible:
-        raise _lie("model digest", said["model_digest"], possible[0])
+        raise _lie(
+            "model digest", said["model_digest"], next(iter(possible), "that of no choice of transforms")
+        )
     return str(said["model_digest"])
 
 
@@ -88,17 +89,16 @@ def contents(directory: Path, listed: Mapping[str, str], said: Mapping[str, Any]
 def _part(part: str, claimed: Mapping[str, Any], directory: Path, listed: Mapping[str, str]) -> str:
     if part in _PHOTOS:
         return str(claimed[part])
-    if part == "code":
-        return code_digest(listed, wrapper(listed))
+    if part in ("code", "wrapper"):
+        return code_digest(listed)[: NAME_DIGITS if part == "code" else None]
     if part in _GRAPHS:
         name = _GRAPHS[part]
         return graph_digest(directory / name) if name in listed else ""
-    files = _FIRST_FILES if "program" in claimed else _FILES
-    if part not in files:
+    if part not in _FILES:
         raise ArtifactMismatch(
             f"The description of the model has a digest of {part!r}, which is no part of a model."
         )
-    return listed.get(files[part], "")
+    return listed.get(_FILES[part], "")
 
 
 def wrapper(listed: Iterable[str]) -> str:

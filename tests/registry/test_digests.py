@@ -141,6 +141,7 @@ def test_each_part_that_decides_a_prediction_is_in_the_digest(package: PackageMa
         ({"int8": "0" * 64}, "int8"),
         ({"int8_ir": "0" * 64}, "int8"),
         ({"ir": ""}, "digest of its ir"),
+        ({"wrapper": "0" * 64}, "digest of its wrapper"),
     ],
 )
 def test_the_digests_are_of_the_parts_that_are_there(
@@ -151,6 +152,13 @@ def test_the_digests_are_of_the_parts_that_are_there(
     digests = {key: value for key, value in (said["digests"] | change).items() if value is not None}
     with pytest.raises(InvalidPackage, match=why):
         PackagedModel.read(write_description(directory, said | {"digests": digests}))
+
+
+def test_no_choice_of_transforms_is_left_out_of_the_digest(package: PackageMaker) -> None:
+    directory = package()
+    said = json.loads((directory / "stagewright.json").read_text()) | {"transforms": ["exact", "fast"]}
+    with pytest.raises(InvalidPackage, match="that of no choice of transforms"):
+        PackagedModel.read(write_description(directory, said))
 
 
 def test_an_older_package_with_another_graph_is_another_model(
