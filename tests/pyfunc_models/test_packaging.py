@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import mlflow.pyfunc
@@ -19,7 +18,6 @@ from mlruns_fixture.photos import draw_golden
 from pyfunc_models import Preprocess
 from pyfunc_models.packaging import ExportError, OwnCode, PackageOptions, PackagingError, package
 from pyfunc_models.spec import ModelSpec
-from registry.trust.packaged import PackagedModel
 
 from . import own_code
 
@@ -36,23 +34,6 @@ def measured_precisions(beside: Path) -> PackageOptions:
 def test_the_same_model_packaged_twice_has_the_same_digest(colours: Path, tmp_path: Path) -> None:
     again = package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "again")
     assert ModelSpec.read(again).model_digest == ModelSpec.read(colours).model_digest
-
-
-def test_the_registry_computes_the_digest_that_packaging_wrote(colours: Path, tmp_path: Path) -> None:
-    own = PackageOptions(kind="embedder", own_code=OwnCode(transform=own_code.swap_red_and_blue))
-    other = package(ColourNet(), PREPROCESS, into=tmp_path / "other", options=own)
-    for packaged in (colours, other):
-        read = PackagedModel.read(packaged)
-        assert read.model_digest == ModelSpec.read(packaged).model_digest
-        assert read.pickled == ModelSpec.read(packaged).pickled
-
-
-def test_the_program_that_is_packaged_has_no_pickle_in_it(colours: Path) -> None:
-    with zipfile.ZipFile(colours / "artifacts" / "model" / "model.pt2") as archive:
-        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    assert sizes["model/data/sample_inputs/model.pt"] == 0
-    module = torch.export.load(colours / "artifacts" / "model" / "model.pt2").module()
-    assert module(torch.zeros(3, 32, 32, 3, dtype=torch.uint8)).shape == (3, len(LABELS))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from pyfunc_models.kinds.embedder import ImageEmbedder
 from pyfunc_models.measuring import GoldenPhotos, hold_to
 from pyfunc_models.packaging import OwnCode, PackageOptions, PackagingError, PrecisionRefused, package
 from pyfunc_models.spec import ModelSpec
-from registry.trust.packaged import PackagedModel
 
 from . import own_code
 
@@ -71,10 +70,6 @@ def scores(found: pd.DataFrame) -> np.ndarray:
 
 
 # --- what was measured
-
-
-def test_the_registry_computes_the_digest_of_a_version_with_int8(quantized: Path) -> None:
-    assert PackagedModel.read(quantized).model_digest == ModelSpec.read(quantized).model_digest
 
 
 def test_the_figures_are_those_of_the_answers_that_the_wrapper_gives(quantized: Path, golden: Path) -> None:
