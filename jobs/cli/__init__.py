@@ -7,16 +7,25 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from registry import Refusal, RegistryError
 
-from . import evaluating, governing, looking, moving, registering, scoring, signing, trying
 from .shared import say
 
-# Each says its COMMANDS.
-MODULES = (registering, looking, moving, signing, governing, scoring, evaluating, trying)
+# The commands, a file for those that belong together: it says `COMMANDS`, and a line here names it.
+FILES = (
+    "registering",
+    "looking",
+    "moving",
+    "signing",
+    "governing",
+    "scoring",
+    "evaluating",
+    "trying",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,8 +38,8 @@ def cli() -> None:
     """
 
 
-for _module in MODULES:
-    for _command in _module.COMMANDS:
+for _file in FILES:
+    for _command in import_module(f".{_file}", __name__).COMMANDS:
         cli.add_command(_command)
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from pyfunc_models import Status
 from pyfunc_models.pairs.packing import share_decoder
-from registry import Comparison, ModelVersion, Outcome, Registry, RunStatus, Use
+from registry import Comparison, ModelVersion, Registry, Use
 from registry.gates.evidence import comparisons_of
 
 from ..errors import InputError, JobFailed
@@ -22,6 +22,7 @@ from ..evaluation.labelled import TRUTH, Labels
 from ..scoring import batch, columns, sinks, sources
 from ..scoring import udf as scoring
 from ..scoring.options import ScoreOptions
+from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
 from ..scoring.sinks import Sink
 from ..scoring.sources import Source
@@ -129,20 +130,14 @@ def compare(
     sinks.check(spark, Sink(job.output))
     said = {"requested": job.b, "against": a.pinned_uri, "input": job.source.path, "output": job.output}
     name = f"compare {b.name} {b.number} with {a.name} {a.number}"
-    run_id = registry.start_run(batch.experiment_of(job.experiment), name, said, b)
-    outcome = Outcome(RunStatus.FAILED)  # an interrupted comparison is a failed one too
-    try:
-        seconds = _write(images, replace(job, options=replace(options, run_id=run_id)), contest, say)
-        done = _report(spark.read.parquet(job.output), job, contest, run_id, seconds)
-        outcome = done.outcome(RunStatus.FAILED)
+    with recorded(registry, b, name, said, job.experiment) as run:
+        seconds = _write(images, replace(job, options=replace(options, run_id=run.run_id)), contest, say)
+        done = _report(spark.read.parquet(job.output), job, contest, run.run_id, seconds)
+        run.outcome = done.outcome()
         for side in (done.a, done.b):
             side.check_budget(job.max_error_rate)
         if a.name == b.name:
             registry.set_version_tags(b, _evidence(done, contest).as_tags())
-    except BaseException:
-        registry.finish_run(run_id, outcome)
-        raise
-    registry.finish_run(run_id, done.outcome(RunStatus.FINISHED))
     return done
 
 

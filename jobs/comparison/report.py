@@ -40,7 +40,7 @@ class ComparisonReport:
     metrics: Mapping[str, float]
     disagreements: Sequence[Disagreement]
 
-    def outcome(self, status: RunStatus) -> Outcome:
+    def outcome(self, status: RunStatus = RunStatus.FINISHED) -> Outcome:
         """What the run says in the end."""
         timing = {"seconds": self.b.seconds, "images_per_second": self.b.images_per_second}
         return Outcome(

@@ -13,11 +13,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pyfunc_models import Status
-from registry import Evidence, Outcome, Registry, RunStatus, Use
+from registry import Evidence, Registry, Use
 
 from ..errors import JobFailed
 from ..scoring import batch, sources, udf
 from ..scoring.options import ScoreOptions
+from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
 from ..scoring.sources import Source
 from ..spark.faults import explained
@@ -108,19 +109,13 @@ def evaluate(
     images, unlabelled = labelled.read(images, Source(job.images), subject.labels, options)
     name = f"evaluate {version.name} {version.number} on {subject.dataset}"
     said = {"requested": job.model, "images": job.images, "labels": job.labels, "dataset": subject.dataset}
-    run_id = registry.start_run(batch.experiment_of(job.experiment), name, said, version)
-    failed = Outcome(RunStatus.FAILED)  # an interrupted evaluation is a failed one too
-    try:
-        photos, seconds = _scored(images, subject.scored, _options(options, run_id), say)
-        done = replace(_report(photos, seconds, job, subject, run_id), unlabelled=unlabelled)
-        failed = done.outcome(RunStatus.FAILED)
-        _keep(registry, photos, subject.names, run_id)
+    with recorded(registry, version, name, said, job.experiment) as run:
+        photos, seconds = _scored(images, subject.scored, _options(options, run.run_id), say)
+        done = replace(_report(photos, seconds, job, subject, run.run_id), unlabelled=unlabelled)
+        run.outcome = done.outcome()
+        _keep(registry, photos, subject.names, run.run_id)
         done.scored.check_budget(job.max_error_rate)
         registry.set_version_tags(version, done.evidence.as_tags())
-    except BaseException:
-        registry.finish_run(run_id, failed)
-        raise
-    registry.finish_run(run_id, done.outcome(RunStatus.FINISHED))
     return done
 
 

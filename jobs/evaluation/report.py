@@ -33,7 +33,7 @@ class EvaluationReport:
         """As the run and the version's tags have them."""
         return self.evidence.metrics
 
-    def outcome(self, status: RunStatus) -> Outcome:
+    def outcome(self, status: RunStatus = RunStatus.FINISHED) -> Outcome:
         """What the run says in the end."""
         counts = {f"status_{name}": float(count) for name, count in self.scored.by_status.items()}
         own = {"rows": float(self.scored.rows), "seconds": self.scored.seconds, **counts}

@@ -1,6 +1,5 @@
 """The scoring job: source -> predictions -> sink, recorded as an MLflow run."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,20 +7,19 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from registry import Outcome, Registry, RunStatus
+from registry import Outcome, Registry
 
 from ..spark.faults import explained
 from ..spark.progress import progress
 from . import report, sinks, sources
 from .options import ScoreOptions
+from .recording import recorded
 from .report import ScoreReport
 from .sinks import Sink
 from .sources import Source
 from .udf import Subject, checked, predictions, takes_paths
 
-EXPERIMENT = "stagewright-jobs"
 DEFAULT_MAX_ERROR_RATE = 0.01
-EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,6 @@ def options_of(given: Mapping[str, Any]) -> ScoreOptions:
     return ScoreOptions(**said, keep=given.get("keep") or ScoreOptions().keep)
 
 
-def experiment_of(given: str | None) -> str:
-    """Where a job's run goes."""
-    return given or os.environ.get(EXPERIMENT_VARIABLE) or EXPERIMENT
-
-
 def check(registry: Registry, job: ScoreJob) -> Subject:
     """Resolve, and fetch what may be used. Raises registry.RegistryError or InputError; needs no Spark."""
     return checked(registry, registry.resolve(job.model), job.options)
@@ -86,19 +79,13 @@ def run(
     say(f"{job.model} is {version.pinned_uri}")
     images, options = sources.read_for(spark, job.source, job.options, takes_paths(subject.model))
     sinks.check(spark, job.sink)
-    run_id = registry.start_run(
-        experiment_of(job.experiment), f"score {version.name} {version.number}", _tags(job), version
-    )
-    job = replace(job, options=replace(options, run_id=run_id))
-    failed = Outcome(RunStatus.FAILED)  # an interrupted job is a failed one too
-    try:
+    name = f"score {version.name} {version.number}"
+    said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
+    with recorded(registry, version, name, said, job.experiment) as run:
+        job = replace(job, options=replace(options, run_id=run.run_id))
         finished = _score(images, job, subject, say)
-        failed = _outcome(finished, RunStatus.FAILED)
+        run.outcome = _outcome(finished)
         finished.check_budget(job.max_error_rate)
-    except BaseException:
-        registry.finish_run(run_id, failed)
-        raise
-    registry.finish_run(run_id, _outcome(finished, RunStatus.FINISHED))
     return finished
 
 
@@ -124,11 +111,7 @@ def _score(images: DataFrame, job: ScoreJob, subject: Subject, say: Callable[[st
     )
 
 
-def _tags(job: ScoreJob) -> dict[str, str]:
-    return {"requested": job.model, "input": job.source.path, "output": job.sink.path}
-
-
-def _outcome(finished: ScoreReport, status: RunStatus) -> Outcome:
+def _outcome(finished: ScoreReport) -> Outcome:
     metrics = {
         "rows": float(finished.rows),
         "images_per_second": finished.images_per_second,
@@ -136,4 +119,4 @@ def _outcome(finished: ScoreReport, status: RunStatus) -> Outcome:
         "seconds": finished.seconds,
         **{f"status_{name}": float(count) for name, count in finished.by_status.items()},
     }
-    return Outcome(status, metrics=metrics)
+    return Outcome(metrics=metrics)

@@ -5,6 +5,7 @@ the version's own wrapper verifies, prepares photos for and answers for; this fi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,8 @@ class Reader:
     def __init__(self, sides: Sequence[Side], shared: bool) -> None:
         self.sides = sides
         self.shared = shared
+        # A transform of one's own may look at more than pixels; its version decodes with all that there is.
+        self.decoder = next((side for side in sides if side.has_own_transform), sides[0])
         self.faults: list[dict[int, Fault]] = [{} for _ in sides]
         lengths = [height * width for height, width in (side.size for side in sides)]
         ends = np.cumsum(lengths).tolist()
@@ -149,7 +152,7 @@ class Reader:
             return [Fault(content.status.value, content.error) for _ in self.sides]
         if not self.shared:
             return [side.read(content) for side in self.sides]
-        photo = self.sides[0].decode(content)
+        photo = self.decoder.decode(content)
         if isinstance(photo, Fault):
             return [photo for _ in self.sides]
         return [side.prepare(photo) for side in self.sides]
@@ -175,7 +178,7 @@ class JoinedEngine:
     def submit(self, images: Images) -> Callable[[], Outputs]:
         """Start both on uint8 [N, pixels, 1, 3]; the function returned gives float32 [N, D of a + D of b]."""
         parts = self._reader.split(images)
-        results = [engine.submit(part) for engine, part in zip(self._engines, parts, strict=True)]
+        results = self._submitted(parts)
 
         def result() -> Outputs:
             outputs = [get() for get in results]
@@ -184,6 +187,20 @@ class JoinedEngine:
             return np.concatenate(outputs, axis=1)
 
         return result
+
+    def _submitted(self, parts: Sequence[Images]) -> list[Callable[[], Outputs]]:
+        first, second = self._engines
+        if first is not second:
+            return [engine.submit(part) for engine, part in zip(self._engines, parts, strict=True)]
+        # One version beside itself: two batches at once would wait for each other's slots.
+        images, half = np.concatenate(parts), len(parts[0])
+        both = cache(first.submit(images))
+
+        def result(place: slice) -> Outputs:
+            assert images.size  # which the engine reads until now
+            return both()[place]
+
+        return [partial(result, slice(half)), partial(result, slice(half, None))]
 
     def parts(self, outputs: Outputs) -> list[Outputs]:
         """float32 [N, D of a + D of b], as a result gave it, -> for each side float32 [N, D]."""

@@ -74,6 +74,11 @@ class Side:
         device: Device = self._module(*DEVICE).current()
         return device
 
+    @property
+    def has_own_transform(self) -> bool:
+        """Whether it prepares photos by a callable of its scientist's."""
+        return self.model.own_code.transform is not None
+
     def engine(self, precision: str) -> Engine:
         """The graph, loaded once for each process by the version's own store.
 
@@ -92,7 +97,7 @@ class Side:
     def prepare(self, photo: Photo) -> Images | Fault:
         """RGB photo, left as it is -> uint8 [H, W, 3] as the graph takes it."""
         # Somebody's own transform may draw on what it is given.
-        given = photo if self.model.own_code.transform is None else photo.copy()
+        given = photo.copy() if self.has_own_transform else photo
         return self._checked(self.model.prepare(given))
 
     def read(self, content: bytes | None) -> Images | Fault:

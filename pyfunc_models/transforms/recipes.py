@@ -12,7 +12,7 @@ from typing import Any, Final
 from . import resamplings
 
 SUPPORTED: Final = (
-    "Resize (bilinear or bicubic), CenterCrop, ToTensor (or PILToTensor/ToImage with "
+    f"Resize ({' or '.join(resamplings.names())}), CenterCrop, ToTensor (or PILToTensor/ToImage with "
     "ConvertImageDtype/ToDtype(torch.float32, scale=True)) and Normalize, each once at most, in this order; "
     "Compose, Sequential or a list of these; or Weights.transforms() of an image classifier"
 )

@@ -52,7 +52,7 @@ def transform(photo: Photo, spec: Preprocess, compiler: Compiler = COMPILER) -> 
 
 
 def as_image(photo: Photo) -> Image.Image:
-    """As Pillow has it; its memory is shared where it is not Pillow's already."""
+    """As Pillow has it."""
     if isinstance(photo, Image.Image):
         return photo
     height, width, _ = photo.shape

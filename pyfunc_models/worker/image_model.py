@@ -137,12 +137,17 @@ class ImageModel(PythonModel, ABC):
 
     def decode(self, content: bytes | None, choice: DecodeChoice = DecodeChoice.FULL) -> Photo | RowFault:
         """Bytes of a photo -> RGB photo, or why not; reduced, it is no smaller than the resize makes it."""
-        if choice is DecodeChoice.FULL and self.preprocess.orientation == "ignore":
+        if choice is DecodeChoice.FULL and self._is_usual:
             pixels = usual_photo.decode(content)
             if pixels is not None:
                 return pixels
         needed = partial(resized_size, spec=self.preprocess) if choice is DecodeChoice.REDUCED else None
         return decode(content, orientation=self.preprocess.orientation, needed=needed)
+
+    @property
+    def _is_usual(self) -> bool:
+        """Whether a photo's pixels are all that is wanted: a transform of one's own may look at EXIF or profile."""
+        return self.own_code.transform is None and self.preprocess.orientation == "ignore"
 
     def prepare(self, photo: Photo) -> Images | RowFault:
         """RGB photo -> uint8 [H, W, 3] as the graph takes it, or what the scientist's transform raised."""

@@ -14,7 +14,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from jobs import Source, read
-from jobs.scoring.batch import experiment_of
+from jobs.scoring.recording import experiment_of
 from jobs.spark import faults, jvm
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture

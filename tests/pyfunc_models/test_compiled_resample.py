@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pyfunc_models import compiled_resample, resample
-from pyfunc_models.compiled_resample import Compiler, Passes, Pixels
+from pyfunc_models.transforms import compiled_resample, resample
+from pyfunc_models.transforms.compiled_resample import Compiler, Passes, Pixels
+from pyfunc_models.transforms.resamplings import RESAMPLINGS, bicubic, names
+from pyfunc_models.transforms.resamplings.resampling import Resampling
 
 from .images import photo
-
-FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +30,18 @@ def passes() -> Passes:
 
 
 def both(
-    image: Image.Image, size: tuple[int, int], box: resample.Box, by: Image.Resampling, passes: Passes
+    image: Image.Image, size: tuple[int, int], box: resample.Box, by: Resampling, passes: Passes
 ) -> tuple[Pixels, Pixels]:
     """By Pillow itself, as torchvision calls it, and compiled."""
     found = compiled_resample.resize_and_crop(np.array(image), size, box, by, passes)
-    return np.asarray(image.resize(size, by).crop(box)), found
+    return np.asarray(image.resize(size, by.pillow).crop(box)), found
 
 
 @settings(max_examples=400, deadline=None)
 @given(
     old=st.tuples(st.integers(1, 160), st.integers(1, 160)),
     new=st.tuples(st.integers(1, 160), st.integers(1, 160)),
-    by=st.sampled_from(FILTERS),
+    by=st.sampled_from(RESAMPLINGS),
     dice=st.randoms(use_true_random=False),
 )
 def test_any_part_of_any_photo_has_pillows_pixels(passes, old, new, by, dice: random.Random) -> None:
@@ -52,7 +52,7 @@ def test_any_part_of_any_photo_has_pillows_pixels(passes, old, new, by, dice: ra
 
 
 @pytest.mark.parametrize("old", [(500, 375), (375, 500), (4000, 3000), (224, 224), (1, 9000), (341, 256)])
-@pytest.mark.parametrize("by", FILTERS)
+@pytest.mark.parametrize("by", RESAMPLINGS, ids=names())
 def test_photos_of_usual_and_of_odd_sizes_have_pillows_pixels(passes, old, by) -> None:
     size = (256, 256 * old[1] // old[0]) if old[0] <= old[1] else (256 * old[0] // old[1], 256)
     if size[0] * size[1] > resample.MAX_RESIZED_PIXELS:
@@ -61,7 +61,7 @@ def test_photos_of_usual_and_of_odd_sizes_have_pillows_pixels(passes, old, by) -
     np.testing.assert_array_equal(*both(photo(*old), size, box, by, passes))
 
 
-@pytest.mark.parametrize("by", FILTERS)
+@pytest.mark.parametrize("by", RESAMPLINGS, ids=names())
 def test_extremes_are_clipped_as_pillow_clips_them(passes, by) -> None:
     bars = np.zeros((90, 90, 3), np.uint8)
     bars[:, ::7] = bars[::5] = 255  # bicubic overshoots beside them, both ways
@@ -116,8 +116,8 @@ def test_threads_do_not_disturb_each_other(passes: Passes) -> None:
     photos = [np.array(photo(200 + 7 * i, 300 - 5 * i, seed=i)) for i in range(24)]
 
     def resized(pixels: Pixels) -> Pixels:
-        by = Image.Resampling.BICUBIC
-        return compiled_resample.resize_and_crop(pixels, (100, 120), (5, 15, 95, 105), by, passes)
+        box = 5, 15, 95, 105
+        return compiled_resample.resize_and_crop(pixels, (100, 120), box, bicubic.RESAMPLING, passes)
 
     alone = [resized(pixels) for pixels in photos]
     with ThreadPoolExecutor(4) as pool:
@@ -174,11 +174,10 @@ def test_numba_that_is_told_not_to_compile_is_not_used(monkeypatch: pytest.Monke
 SMALL = """
 import io, sys
 from PIL import Image
-from pyfunc_models import Preprocess, usual_photo
+from pyfunc_models.transforms import usual_photo
 buffer = io.BytesIO()
 Image.new("RGB", (40, 30)).save(buffer, "JPEG")
-spec = Preprocess.of(resize=20, crop=16)
-found = [usual_photo.read(buffer.getvalue(), spec) for _ in range(int(sys.argv[1]))]
+found = [usual_photo.decode(buffer.getvalue()) for _ in range(int(sys.argv[1]))]
 print(sum(pixels is None for pixels in found), "numba" in sys.modules)
 """
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pyfunc_models import device
-from pyfunc_models.device import Device
+from pyfunc_models.engines import device
+from pyfunc_models.engines.device import Device
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import torch
 
 from mlruns_fixture import PREPROCESS, ColourNet
 from pyfunc_models import normalize
-from pyfunc_models.device import Device
 from pyfunc_models.engines import EngineUnavailable, Images, Precision, open_engine
+from pyfunc_models.engines.device import Device
 from pyfunc_models.engines.torch_engine import TorchEngine, load
-from pyfunc_models.export import export
+from pyfunc_models.packaging.export import export
 
 CPU = Device("cpu", threads=2)
 

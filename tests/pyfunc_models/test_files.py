@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from mlruns_fixture import ODD, PLAIN
-from pyfunc_models import RowFault, Status, files
+from pyfunc_models import RowFault, Status
+from pyfunc_models.photos import files
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision import transforms
 
 from mlruns_fixture import LABELS, ODD, PLAIN, PREPROCESS, ColourNet
-from pyfunc_models.image_model import kind_names, model_class
+from pyfunc_models.kinds import kind_names, model_class
 from pyfunc_models.kinds.classifier import softmax, top_classes
 from pyfunc_models.packaging import PackageOptions, package
 

@@ -17,7 +17,7 @@ from mlruns_fixture import LABELS, PLAIN, PREPROCESS, ColourNet
 from mlruns_fixture.photos import draw_golden
 from pyfunc_models import Preprocess
 from pyfunc_models.packaging import ExportError, OwnCode, PackageOptions, PackagingError, package
-from pyfunc_models.spec import ModelSpec
+from pyfunc_models.worker.spec import ModelSpec
 
 from . import own_code
 
@@ -208,6 +208,48 @@ def test_an_existing_folder_is_never_overwritten(colours: Path) -> None:
 def test_options_that_do_not_exist_are_refused_with_those_that_do(wrong, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there are"):
         package(ColourNet(), PREPROCESS, into=tmp_path / "none", options=PackageOptions(**wrong))
+
+
+@pytest.fixture(scope="module")
+def asked_for_fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packaged as a caller of 0.1.0 asks for a transform that is none any more."""
+    into = tmp_path_factory.mktemp("packaged") / "fast"
+    with pytest.warns(UserWarning, match=r"resized exactly, not as transforms=\('fast',\)"):
+        return package(
+            ColourNet(), PREPROCESS, LABELS, into=into, options=PackageOptions(transforms=("fast",))
+        )
+
+
+def test_a_transform_that_was_a_choice_once_is_packaged_exactly(asked_for_fast: Path, colours: Path) -> None:
+    spec, exact = ModelSpec.read(asked_for_fast), ModelSpec.read(colours)
+    assert (spec.transforms, spec.measured) == (("exact",), {})
+    assert spec.model_digest == exact.model_digest
+    assert "cykooz" not in (asked_for_fast / "requirements.txt").read_text()
+
+
+def test_a_job_that_names_that_transform_gets_the_exact_answers(asked_for_fast: Path) -> None:
+    photos = pd.DataFrame({"content": list(PLAIN.values())})
+    found = mlflow.pyfunc.load_model(str(asked_for_fast)).predict(photos, params={"transform": "fast"})
+    pd.testing.assert_frame_equal(found, answers(asked_for_fast))
+
+
+@pytest.mark.filterwarnings("error:.*resized exactly")
+def test_exactly_is_packaged_without_a_word(tmp_path: Path) -> None:
+    options = PackageOptions(transforms=("exact",))
+    assert ModelSpec.read(
+        package(ColourNet(), PREPROCESS, into=tmp_path / "m", options=options)
+    ).transforms == ("exact",)
+
+
+def test_the_spec_of_a_version_with_a_transform_that_is_gone_is_still_read(
+    colours: Path, tmp_path: Path
+) -> None:
+    document = json.loads((colours / "stagewright.json").read_text())
+    figures = {"fast": {"photos": 24.0, "agreement": 1.0}}
+    older = {**document, "transforms": ["exact", "fast"], "measured": figures}
+    (tmp_path / "stagewright.json").write_text(json.dumps(older))
+    spec = ModelSpec.read(tmp_path)
+    assert (spec.transforms, spec.measured) == (("exact", "fast"), figures)
 
 
 def test_the_module_stays_in_the_mode_that_it_was_in(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import torch
 from PIL import Image, ImageDraw
 
 from mlruns_fixture import LABELS, ODD, PLAIN, PREPROCESS, ColourNet
-from pyfunc_models import packaging
-from pyfunc_models.image_model import OwnCode
-from pyfunc_models.packaging import PackageOptions, package
-from pyfunc_models.pair import Pair
-from pyfunc_models.pairing import package_pair, share_decoder
+from pyfunc_models import carried
+from pyfunc_models.packaging import OwnCode, PackageOptions, package
+from pyfunc_models.pairs.packing import package_pair, share_decoder
+from pyfunc_models.pairs.pair import Pair
+from pyfunc_models.transforms.compiled_resample import WORTH_COMPILING
 
 CONTENTS = [*PLAIN.values(), *(content for content, _ in ODD.values()), None]
 LARGER = replace(PREPROCESS, resize=64, crop=(48, 56), interpolation="bicubic")
@@ -118,6 +118,38 @@ def test_a_transform_that_draws_on_the_photo_does_not_reach_the_other_side(versi
     assert answers["a_score"].dropna().nunique() == 1
 
 
+def test_many_photos_are_answered_as_they_are_alone_whatever_a_side_does_to_them(versions, tmp_path) -> None:
+    """Beyond the first few a photo is decoded around Pillow, and both sides are given the same memory."""
+    black = with_transform(blacken, tmp_path / "black")
+    for number, pair in enumerate(([black, versions["sharp"]], [versions["sharp"], black])):
+        answers = ask(paired(*pair, tmp_path / f"pair-{number}"), CONTENTS * 2)
+        assert len(answers) > WORTH_COMPILING + len(PLAIN)
+        for name, version in zip("ab", pair, strict=True):
+            expected = pd.concat([alone(version)] * 2, ignore_index=True)[
+                ["label", "score", "status", "error"]
+            ]
+            pd.testing.assert_frame_equal(side(answers, name), expected, check_dtype=False, atol=1e-5)
+
+
+def refuse_without_exif(image: Image.Image) -> Image.Image:
+    if image.getexif().get(0x0112) != 6:
+        raise RuntimeError("nothing says how to turn it")
+    return image
+
+
+LOST = "ImageModel.decode goes around Pillow for an own transform too, which drops the EXIF"
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_side_with_a_transform_of_its_own_sees_the_exif_of_every_photo(
+    versions, tmp_path, name: str
+) -> None:
+    turning = with_transform(refuse_without_exif, tmp_path / "turning")
+    a, b = (turning, versions["soft"]) if name == "a" else (versions["soft"], turning)
+    answers = ask(paired(a, b, tmp_path / "pair"), [ODD["turned.jpg"][0]] * (WORTH_COMPILING + 8))
+    assert set(answers[f"{name}_status"]) == {"ok"}
+
+
 def test_a_photo_that_only_one_side_refuses_is_answered_by_the_other(versions, tmp_path) -> None:
     narrow = with_transform(refuse_wide, tmp_path / "narrow")
     answers = ask(paired(narrow, versions["sharp"], tmp_path / "pair"), list(PLAIN.values()))
@@ -134,14 +166,14 @@ def test_a_photo_that_only_one_side_refuses_is_answered_by_the_other(versions, t
 @pytest.fixture
 def other_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A version whose wrapper decodes by other code: it swaps red and blue."""
-    changed = shutil.copytree(packaging.WRAPPER, tmp_path / "wrapper")
-    decode = changed / "decode.py"
+    changed = shutil.copytree(carried.HERE, tmp_path / "wrapper")
+    decode = changed / "photos" / "decode.py"
     returned = "    return rgb if turn is None else rgb.transpose(turn)\n"
     assert returned in decode.read_text()
     swapped = '    rgb = Image.merge("RGB", rgb.split()[::-1])\n'
     decode.write_text(decode.read_text().replace(returned, swapped + returned))
     with monkeypatch.context() as patch:
-        patch.setattr(packaging, "WRAPPER", changed)
+        patch.setattr(carried, "HERE", changed)
         return package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "swapping")
 
 
@@ -163,6 +195,14 @@ def test_versions_that_turn_photos_differently_decode_each_for_itself(versions, 
     pd.testing.assert_series_equal(
         answers["b_score"], alone(turning)["score"], check_names=False, check_dtype=False
     )
+
+
+@pytest.mark.timeout(60)
+def test_a_version_registered_twice_is_compared_with_itself(tmp_path) -> None:
+    twice = [package(ColourNet(7.0), PREPROCESS, LABELS, into=tmp_path / name) for name in ("first", "again")]
+    answers = ask(paired(*twice, tmp_path / "pair"), CONTENTS * 2, batch_size=4)
+    pd.testing.assert_frame_equal(side(answers, "a"), side(answers, "b"), check_dtype=False)
+    assert set(answers["a_label"]) == {*LABELS, ""}
 
 
 class Fixed(torch.nn.Module):

@@ -9,7 +9,7 @@ import pytest
 
 from pyfunc_models import RowFault, Status
 from pyfunc_models.engines import Images, Outputs
-from pyfunc_models.pipeline import READ_AHEAD, Scored, Settings, score
+from pyfunc_models.worker.pipeline import READ_AHEAD, Scored, Settings, score
 
 SIZE = (2, 2)
 

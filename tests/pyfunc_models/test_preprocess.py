@@ -15,8 +15,9 @@ from torchvision import models
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms import transforms as v1
 
-from pyfunc_models import Preprocess, normalize, resample, transform
-from pyfunc_models.preprocess import resized_size
+from pyfunc_models import Preprocess, normalize, transform
+from pyfunc_models.transforms import resample
+from pyfunc_models.transforms.preprocess import resized_size
 from tests.pyfunc_models.images import photo
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -327,7 +328,7 @@ INVALID: dict[str, tuple[Callable[[], Preprocess], str]] = {
     "one length": (lambda: Preprocess(crop=224), r"crop is 224; .* say crop=\(224, 224\)"),  # type: ignore[arg-type]
     "three lengths": (lambda: Preprocess(resize=(1, 2, 3)), r"resize is \(1, 2, 3\)"),  # type: ignore[arg-type]
     "interpolation": (
-        lambda: Preprocess(crop=(5, 5), interpolation="nearest"),  # type: ignore[arg-type]
+        lambda: Preprocess(crop=(5, 5), interpolation="nearest"),
         r"interpolation is 'nearest'; it must be one of \['bilinear', 'bicubic'\]",
     ),
     "orientation": (

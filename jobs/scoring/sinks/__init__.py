@@ -1,13 +1,15 @@
 """Predictions out, one kind of sink a file: it says `WRITER`, and a line here names it."""
 
+from importlib import import_module
+
 from pyspark.sql import DataFrame, SparkSession
 
-from . import files
 from .sink import Sink, Writer
 
-WRITERS: tuple[Writer, ...] = (
-    files.WRITER,  # the last, for it takes any format
+FILES = (
+    "files",  # the last, for it takes any format
 )
+WRITERS: tuple[Writer, ...] = tuple(import_module(f".{file}", __name__).WRITER for file in FILES)
 
 
 def check(spark: SparkSession, sink: Sink) -> None:

@@ -1,18 +1,19 @@
 """The photo formats that are read, one file each: it says `FORMAT`, and a line here names it."""
 
+from importlib import import_module
 from typing import Final
 
-from . import bmp, gif, jpeg, png, tiff, webp
 from .format import Format
 
-FORMATS: Final[tuple[Format, ...]] = (
-    jpeg.FORMAT,
-    png.FORMAT,
-    webp.FORMAT,
-    gif.FORMAT,
-    bmp.FORMAT,
-    tiff.FORMAT,
+FILES: Final = (
+    "jpeg",
+    "png",
+    "webp",
+    "gif",
+    "bmp",
+    "tiff",
 )
+FORMATS: Final[tuple[Format, ...]] = tuple(import_module(f".{file}", __name__).FORMAT for file in FILES)
 
 
 def names() -> str:

@@ -1,13 +1,16 @@
 """The ways to resample, one file each: it says `RESAMPLING`, and a line here names it."""
 
+from importlib import import_module
 from typing import Final
 
-from . import bicubic, bilinear
 from .resampling import Resampling
 
-RESAMPLINGS: Final[tuple[Resampling, ...]] = (
-    bilinear.RESAMPLING,
-    bicubic.RESAMPLING,
+FILES: Final = (
+    "bilinear",
+    "bicubic",
+)
+RESAMPLINGS: Final[tuple[Resampling, ...]] = tuple(
+    import_module(f".{file}", __name__).RESAMPLING for file in FILES
 )
 
 
