@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from registry import Registry, RegistryError
+from registry import PolicyRefused, Registry, RegistryError, UserError
 
 NEEDED_JAVA = 17
 NEEDED_PYTHON = (3, 11)
@@ -55,8 +55,16 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; a finding never raises."""
-    looks: tuple[Callable[[], Finding], ...] = (_python, _java, _packages, _processor, _gpu, _registry)
-    return [*(look() for look in looks), *_stages()]
+    looks: tuple[Callable[[], Finding], ...] = (
+        _python,
+        _java,
+        _packages,
+        _processor,
+        _gpu,
+        _policy,
+        _registry,
+    )
+    return [*(look() for look in looks), *_stages(), *_models_policies()]
 
 
 def _python() -> Finding:
@@ -120,6 +128,41 @@ def _gpu() -> Finding:
     if not count:
         return Finding("gpu", True, "none that torch sees; photos are scored on the CPU")
     return Finding("gpu", True, ", ".join(torch.cuda.get_device_name(i) for i in range(count)))
+
+
+def _policy() -> Finding:
+    """What holds on this machine for every model."""
+    try:
+        here = Registry().policy_here()
+    except UserError as error:
+        return Finding("policy", False, error.message, error.hint)
+    if here is None:
+        return Finding(
+            "policy",
+            True,
+            f"none on this machine: STAGEWRIGHT_POLICY is not set, and no {Path.cwd() / 'policy.toml'}",
+        )
+    return Finding(
+        "policy", True, f"{Path(here.declared).absolute()} {', '.join(here.rules) or 'refuses nothing'}"
+    )
+
+
+def _models_policies() -> list[Finding]:
+    """The models' own policies, which travel with the registry."""
+    registry = Registry()
+    found = []
+    try:
+        for name in registry.names():
+            try:
+                own = registry.policy(name)
+            except PolicyRefused as error:
+                found.append(Finding("policy", False, error.message, error.hint))
+                continue
+            if own.rules:
+                found.append(Finding("policy", True, f"{own.declared} {', '.join(own.rules)}"))
+    except RegistryError:
+        return []  # said already
+    return found
 
 
 def _registry() -> Finding:

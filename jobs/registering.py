@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -46,11 +47,8 @@ class Architecture:
             raise InputError(
                 f"{self.reference!r} is no architecture; write `torchvision:resnet50` or `package.module:callable`."
             )
-        # The scientist's module is mostly a file in this folder, where a command does not look by itself.
-        if (here := str(Path.cwd())) not in sys.path:
-            sys.path.insert(0, here)
         try:
-            found: Any = importlib.import_module("torchvision.models" if place == "torchvision" else place)
+            found: Any = _torchvision() if place == "torchvision" else _own(place)
             for name in path.split("."):
                 found = getattr(found, name)
         except ImportError as error:
@@ -58,7 +56,9 @@ class Architecture:
                 f"{place!r} cannot be imported: {error}. Is it installed, or in this folder?"
             ) from error
         except AttributeError as error:
-            raise InputError(f"There is no {path!r} in {place!r}: {error}.") from error
+            raise InputError(
+                f"There is no {path!r} in {place!r}: {error}. Is it another module, installed under the same name?"
+            ) from error
         return found
 
     def _arguments(self) -> tuple[list[Any], dict[str, Any]]:
@@ -70,6 +70,21 @@ class Architecture:
             else:
                 positional.append(_literal(argument))
         return positional, named
+
+
+def _torchvision() -> ModuleType:
+    """Installed, whatever lies in this folder."""
+    return importlib.import_module("torchvision.models")
+
+
+def _own(place: str) -> ModuleType:
+    """The scientist's module, mostly a file in this folder, where a command does not look by itself.
+
+    What is installed comes first: a folder that somebody sent, with a `torch.py` in it, replaces nothing.
+    """
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    return importlib.import_module(place)
 
 
 def _literal(text: str) -> Any:

@@ -57,11 +57,15 @@ class Registry:
 
     def fetch(self, version: ModelVersion, into: Path | str) -> Path:
         """A verified copy of a version's model directory below `into`; see `registry.artifacts.fetch`."""
-        return artifacts.fetch(self._client, version, Path(into))
+        return artifacts.fetch(self._client, version, Path(into)).directory
 
     def policy(self, name: str) -> Policy:
         """What a registered model's own policy refuses; this machine's file is apart, see `registry.policy`."""
         return policy.registered(name, self._client.model(name).tags)
+
+    def policy_here(self) -> Policy | None:
+        """What this machine's file refuses, for every model; None without one. Raises UserError."""
+        return policy.local()
 
     def set_policy(self, name: str, wanted: Policy) -> Policy:
         """Make this a registered model's policy, in place of what it had."""
@@ -75,11 +79,27 @@ class Registry:
         self, version: ModelVersion, private_key: Path | str, password: str | None = None
     ) -> signing.PublicKey:
         """Vouch for a version's bytes, once they are fetched and verified; gives the key's public half."""
-        key, bundle = signing.sign(version, Path(private_key), password)
+        return self.vouch(version, private_key, password).key
+
+    def vouch(
+        self, version: ModelVersion, private_key: Path | str, password: str | None = None
+    ) -> signing.Vouched:
+        """As `sign`, and says what was signed: what was fetched and verified in this call, by its files.
+
+        Raises UserError where the key cannot be used, before anything is fetched; ForeignVersion, ArtifactMismatch.
+        """
+        signer = signing.Signer.read(Path(private_key), password)
         with tempfile.TemporaryDirectory(prefix="stagewright-sign-") as scratch:
-            self.fetch(version, scratch)
-        self.set_version_tags(version, {keys.signature(key.fingerprint): bundle})
-        return key
+            package = artifacts.fetch(self._client, version, Path(scratch))
+        self.set_version_tags(version, {keys.signature(signer.public.fingerprint): signer.sign(package)})
+        return signing.Vouched(
+            signer.public,
+            version,
+            package.model_digest,
+            package.manifest_digest,
+            package.files,
+            package.pickled,
+        )
 
     def verify(self, version: ModelVersion, trusted: Sequence[signing.PublicKey]) -> signing.PublicKey:
         """Which trusted key signed a version, all of whose files are as it signed them; see `registry.signing`.

@@ -88,6 +88,8 @@ def register(name: str, tags: tuple[str, ...], as_json: bool, **given: Any) -> N
     what = registering.from_options(name, given)
     done = registering.register(Registry(), what, pairs(tags, "--tag"))
     version = done.version
+    for line in done.warnings:
+        say(f"Warning: {line}")
     if not done.created:
         say(f"This very model is registered already, as version {version.number}.")
     say(f"Next: stagewright promote {name} {version.number} Staging")
@@ -97,6 +99,7 @@ def register(name: str, tags: tuple[str, ...], as_json: bool, **given: Any) -> N
             "name": name,
             "version": version.number,
             "created": done.created,
+            "warnings": list(done.warnings),
             "model_digest": version.model_digest,
         },
         [version.pinned_uri],

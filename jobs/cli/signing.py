@@ -24,9 +24,23 @@ def sign(uri: str, private_key: str, password_env: str | None, as_json: bool) ->
     """Fetch and verify the version that URI means, and vouch for its bytes with a key of yours."""
     registry = Registry()
     version = registry.resolve(uri)
-    key = registry.sign(version, Path(private_key), _password(password_env))
-    said = {"uri": version.pinned_uri, "fingerprint": key.fingerprint}
-    answer(said, [f"{version.pinned_uri} is signed by {key.fingerprint}."], as_json)
+    signed = registry.vouch(version, Path(private_key), _password(password_env))
+    said = {
+        "uri": version.pinned_uri,
+        "fingerprint": signed.key.fingerprint,
+        "model_digest": signed.model_digest,
+        "manifest_digest": signed.manifest_digest,
+        "files": signed.files,
+        "pickled": list(signed.pickled),
+    }
+    lines = [
+        f"{version.pinned_uri} is signed by {signed.key.fingerprint}.",
+        f"files            {signed.files}, fetched and verified",
+        f"model digest     {signed.model_digest}",
+        f"manifest digest  {signed.manifest_digest}",
+        f"pickled parts    {', '.join(signed.pickled) or 'none'}",
+    ]
+    answer(said, lines, as_json)
 
 
 @click.command()

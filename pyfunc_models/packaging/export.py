@@ -71,7 +71,7 @@ def export(module: torch.nn.Module, preprocess: Preprocess, into: Path) -> int:
     finally:
         module.train(training)
     _strip_traces(program)
-    torch.export.save(program, into / torch_engine.GRAPH)
+    _save(program, into / torch_engine.GRAPH)
     converted = _convert(program, height, width)
     ov.save_model(converted, into / openvino_engine.GRAPH, compress_to_fp16=False)
     return _check_parity(program, converted, height, width)
@@ -101,6 +101,15 @@ def _strip_traces(program: torch.export.ExportedProgram) -> None:
     """Take out the source lines that torch notes on each node: paths of this machine that change the digest."""
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
+
+
+def _save(program: torch.export.ExportedProgram, file: Path) -> None:
+    """Without the sample inputs, the one thing that torch pickles and that whoever loads a program unpickles."""
+    sample, program.example_inputs = program.example_inputs, None
+    try:
+        torch.export.save(program, file)
+    finally:
+        program.example_inputs = sample
 
 
 def _convert(program: torch.export.ExportedProgram, height: int, width: int) -> ov.Model:

@@ -1,6 +1,5 @@
 """nn.Module + Preprocess + labels -> a model directory."""
 
-import hashlib
 import json
 import platform
 import shutil
@@ -18,13 +17,14 @@ import mlflow.pyfunc
 import torch
 
 from ..carried import STAYS_BEHIND, copy_wrapper, importable
-from ..engines import Precision, openvino_engine, torch_engine
+from ..engines import Precision
 from ..kinds import kind_names, model_class
 from ..transforms.preprocess import Preprocess
 from ..worker import manifest
 from ..worker.choices import DecodeChoice
 from ..worker.image_model import CALLABLES, LABELS, PREPROCESS, ImageModel, OwnCode
 from ..worker.spec import EXACT, ModelSpec
+from . import digests
 from .errors import PackagingError
 from .export import export
 from .measuring import DEFAULT_MIN_AGREEMENT, GoldenPhotos, calibration_images, hold_to, measure
@@ -93,14 +93,14 @@ def package(
             measured = _measured(model, _reader(preprocess, options), offering, golden)
             hold_to(measured, options.min_agreement)
         code = copy_wrapper(Path(scratch), without=STAYS_BEHIND)
-        digests = _digests(model, code.name.rpartition("_")[2], preprocess, golden)
+        parts = digests.of_parts(model, code, preprocess, golden)
         spec = ModelSpec(
-            model_digest=_model_digest(digests, options.kind, offering, model),
+            model_digest=digests.of_model(parts, options.kind, offering, model),
             kind=options.kind,
             architecture=options.architecture or _qualified_name(module),
             **asdict(offering),
             labels_count=labels_count,
-            digests=digests,
+            digests=parts,
             versions=_versions(),
             pickled=pickled,
             measured=measured,
@@ -186,31 +186,6 @@ def _module_of(code: object) -> ModuleType | None:
         return None
     installed = "site-packages" in Path(str(module.__file__)).parts
     return None if installed else module
-
-
-def _digests(model: Path, code: str, preprocess: Preprocess, golden: GoldenPhotos | None) -> dict[str, str]:
-    digests = {
-        "weights": manifest.sha256((model / openvino_engine.GRAPH).with_suffix(".bin")),
-        # OpenVINO numbers the names in its graph as it goes; torch's says the same and is the same every time.
-        "graph": manifest.sha256(model / torch_engine.GRAPH),
-        "preprocess": preprocess.digest,
-        "code": code,
-    }
-    quantized = (model / openvino_engine.INT8_GRAPH).with_suffix(".bin")
-    if quantized.exists():
-        digests["int8"] = manifest.sha256(quantized)
-    return digests | (golden.digests() if golden else {})
-
-
-def _model_digest(digests: dict[str, str], kind: str, offering: Offering, model: Path) -> str:
-    """Of all that decides a prediction, and of nothing else: no time, no path, no library's version."""
-    parts = {**digests, "kind": kind, **asdict(offering)}
-    # The photos that a precision was measured on decide whether it is there, but no prediction.
-    parts.pop("golden", None)
-    for name in (LABELS, CALLABLES):
-        if (model / name).exists():
-            parts[name] = manifest.sha256(model / name)
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _save(target: Path, model: Path, code: Path, kind: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry import tags
-from registry.errors import RegistryError, VersionNotReady
+from registry.errors import ArtifactMismatch, ForeignVersion, RegistryError, RegistryFault, VersionNotReady
 from registry.ledger.history import Event, EventKind, events_in, record
 from registry.registration.source_control import current_commit
 from registry.runs import Outcome, RunStatus
-from registry.trust import policy
+from registry.trust import artifacts, policy
 from registry.trust.packaged import PackagedModel
 from registry.uri import checked_name
 from registry.versions import ModelVersion, Stage
@@ -29,10 +30,14 @@ READY_TIMEOUT_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """The version that a packaged model has, and whether this call made it."""
+    """The version that a packaged model has, and whether this call made it.
+
+    `warnings`: a line for each other version that claims this model's digest and has other files.
+    """
 
     version: ModelVersion
     created: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Request:
 
 def register(client: Client, request: Request) -> Registration:
     """Make a version of a packaged model, or find the one that it has under this name already.
+
+    A version that says that it is this model counts only once its files were fetched and found to be this model's.
 
     The version is the last thing made, with all its tags in the request that makes it: what fails before
     leaves a FAILED run and a FAILED logged model, never a version. A version that exists keeps its tags.
@@ -65,11 +72,12 @@ def register(client: Client, request: Request) -> Registration:
         client.runs.get(request.source_run_id)
     policy.check_package(name, {}, package.pickled)  # this machine's, before a model of this name is made
     policy.check_package(name, client.ensure_model(name).tags, package.pickled)
-    if known := _of_digest(client, name, package.model_digest):
-        return Registration(_recorded(client, known[0]), created=False)
+    same = _Same(client, name, package)
+    if (known := same.first()) is not None:
+        return Registration(_recorded(client, known), created=False, warnings=same.warnings)
     said = package.as_tags() | _provenance(request) | user_tags
     made = client.create_version(name, *_upload(client, request, package, said))
-    return _only_one(client, _awaited(client, made))
+    return _only_one(client, _awaited(client, made), same)
 
 
 def _awaited(client: Client, made: ModelVersion) -> ModelVersion:
@@ -86,21 +94,51 @@ def _awaited(client: Client, made: ModelVersion) -> ModelVersion:
     return made
 
 
-def _only_one(client: Client, made: ModelVersion) -> Registration:
-    first = _of_digest(client, made.name, made.model_digest)[0]
+def _only_one(client: Client, made: ModelVersion, same: _Same) -> Registration:
+    first = same.first(made) or made
     if first.number == made.number:
-        return Registration(_recorded(client, made), created=True)
+        return Registration(_recorded(client, made), created=True, warnings=same.warnings)
     now = client.version(made.name, made.number)
     if now.stage is Stage.NONE and not now.aliases:
         client.delete_version(now)
-    return Registration(_recorded(client, first), created=False)
+    return Registration(_recorded(client, first), created=False, warnings=same.warnings)
 
 
-def _of_digest(client: Client, name: str, model_digest: str | None) -> list[ModelVersion]:
-    """The versions that are this model, lowest number first."""
-    return [
-        version for version in client.versions(name) if version.ready and version.model_digest == model_digest
-    ]
+class _Same:
+    """The versions that are this model: by their files, for a tag says what whoever wrote it wants."""
+
+    def __init__(self, client: Client, name: str, package: PackagedModel) -> None:
+        self._client, self._name, self._package = client, name, package
+        self._found: dict[int, str] = {}  # number -> what is wrong with it
+
+    def first(self, made: ModelVersion | None = None) -> ModelVersion | None:
+        """The lowest of them; `made` needs no look, for its files are those that were just uploaded."""
+        for version in self._client.versions(self._name):
+            if not version.ready or version.model_digest != self._package.model_digest:
+                continue
+            if made is not None and version.number == made.number:
+                return version
+            if version.number not in self._found:
+                self._found[version.number] = self._difference(version)
+            if not self._found[version.number]:
+                return version
+        return None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(
+            f"Version {number} claims the digest of this model, but is not this model: {difference}"
+            for number, difference in sorted(self._found.items())
+            if difference
+        )
+
+    def _difference(self, version: ModelVersion) -> str:
+        with tempfile.TemporaryDirectory(prefix="stagewright-same-") as scratch:
+            try:
+                found = artifacts.fetch(self._client, version, Path(scratch))
+            except (ArtifactMismatch, ForeignVersion, RegistryFault) as fault:
+                return fault.message
+        return "" if found.contents == self._package.contents else "its graph is another one."
 
 
 def _recorded(client: Client, version: ModelVersion) -> ModelVersion:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry import tags
-from registry.errors import ArtifactMismatch, ForeignVersion
-from registry.trust import manifest
-from registry.trust.packaged import DESCRIPTION
+from registry.errors import ArtifactMismatch, ForeignVersion, InvalidPackage
+from registry.trust.packaged import PackagedModel
 from registry.versions import ModelVersion
 
 if TYPE_CHECKING:
     from registry.client import Client
 
+# What MLflow may say otherwise for a reason: it is written in one more form with each release of it.
+_NOT_COMPARED = frozenset({tags.SCHEMA, tags.PACKAGE_FORMAT})
 
-def fetch(client: Client, version: ModelVersion, into: Path) -> Path:
+
+def fetch(client: Client, version: ModelVersion, into: Path) -> PackagedModel:
     """Download a version once into a folder of its own below `into`, and verify it before anything reads it.
 
     A copy that is there already is verified again and used. What does not verify is removed.
-    Raises ForeignVersion where there is nothing to verify against, ArtifactMismatch where a file is wrong.
+    Raises ForeignVersion where there is nothing to verify against, ArtifactMismatch where a file is wrong, is
+    none that packaging writes, or is not what the version's tags say of it.
     """
     digest = _manifest_digest(version)
     target = into / f"v{version.number}-{digest[:16]}"
@@ -31,28 +33,39 @@ def fetch(client: Client, version: ModelVersion, into: Path) -> Path:
             copy = Path(scratch) / "model"
             copy.mkdir()
             client.download(version, copy)
-            _verify(copy, version, digest)
+            package = _verified(copy, version, digest)
             if _published(copy, target):
-                return target
-    _verify(target, version, digest)
-    return target
+                return package.at(target)
+    return _verified(target, version, digest)
 
 
-def _verify(directory: Path, version: ModelVersion, digest: str) -> None:
-    """Every byte, and then that the tag by which policies know of pickles says what the package says."""
-    manifest.verify(directory, digest)
-    description = directory / DESCRIPTION
-    pickled = (
-        json.loads(description.read_text(encoding="utf-8")).get("pickled", [])
-        if description.is_file()
-        else []
-    )
-    if tuple(pickled) != version.pickled:
+def _verified(directory: Path, version: ModelVersion, digest: str) -> PackagedModel:
+    """Every byte, and then that the tags by which people and policies know the version say what it is."""
+    try:
+        package = PackagedModel.verified(directory, digest)
+    except (ArtifactMismatch, InvalidPackage) as fault:
+        raise ArtifactMismatch(f"{version.pinned_uri} is refused. {fault.message}", _who(version)) from fault
+    said = package.as_tags()
+    figures = {key: None for key in version.tags if key.startswith(tags.MEASURED)}
+    for key, computed in {**figures, **said}.items():
+        claimed = version.tags.get(key)
+        if key in _NOT_COMPARED or claimed == computed or (claimed is None and key != tags.MODEL_DIGEST):
+            continue
         raise ArtifactMismatch(
-            f"The model's file {DESCRIPTION!r} names the pickled parts {list(pickled)}, the tag "
-            f"{tags.PICKLED!r} of {version.pinned_uri} {list(version.pickled)}.",
-            f"Find out who changed the tag: `stagewright history {version.name}`.",
+            f"{version.pinned_uri} is refused. Its tag {key!r} claims {claimed!r}; by its files it is {computed!r}.",
+            _who(version),
         )
+    if package.pickled != version.pickled:
+        raise ArtifactMismatch(
+            f"{version.pinned_uri} is refused. It has the pickled parts {list(package.pickled)} and no tag "
+            f"{tags.PICKLED!r} that says so.",
+            _who(version),
+        )
+    return package
+
+
+def _who(version: ModelVersion) -> str:
+    return f"Use another version, and find out who changed this one: `stagewright history {version.name}`."
 
 
 def _published(copy: Path, target: Path) -> bool:

@@ -24,8 +24,8 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def verify(directory: Path, manifest_digest: str) -> None:
-    """Check each byte of a model directory before any of it is read as anything else.
+def verify(directory: Path, manifest_digest: str) -> dict[str, str]:
+    """Check each byte of a model directory before any of it is read as anything else; gives name -> SHA-256.
 
     First the manifest against its digest, then that every listed file is there and equal and that no
     other file is. Raises ArtifactMismatch, which names the file.
@@ -35,11 +35,23 @@ def verify(directory: Path, manifest_digest: str) -> None:
         raise _mismatch(MANIFEST, "is missing")
     if digest_of(manifest) != manifest_digest:
         raise _mismatch(MANIFEST, "is not the manifest that was registered")
-    listed = dict(_lines(manifest.read_text(encoding="utf-8")))
+    listed = _listed(manifest)
     for name, digest in listed.items():
         _verify_file(directory, name, digest)
     for name in sorted(_files(directory) - listed.keys() - _WRITTEN_ON_DOWNLOAD - {MANIFEST}):
         raise _mismatch(name, "was added after the model was packaged")
+    return listed
+
+
+def _listed(manifest: Path) -> dict[str, str]:
+    try:
+        lines = list(_lines(manifest.read_text(encoding="utf-8")))
+    except UnicodeDecodeError:
+        raise _mismatch(MANIFEST, "is no text") from None
+    listed = dict(lines)
+    if len(listed) != len(lines):
+        raise _mismatch(MANIFEST, "names a file twice")
+    return listed
 
 
 def _verify_file(directory: Path, name: str, digest: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,36 @@ import yaml
 
 from registry import tags
 from registry.errors import ArtifactMismatch, InvalidPackage
-from registry.trust import manifest
+from registry.trust import digests, layout, manifest
 from registry.trust.schemas import MLMODEL, schema_of
 
 DESCRIPTION = "stagewright.json"
 FORMAT = 1
+_NEEDED = (
+    "architecture",
+    "digests",
+    "kind",
+    "labels_count",
+    "model_digest",
+    "pickled",
+    "precisions",
+    "versions",
+)
 _HINT = "Make one with `pyfunc_models.package(…)`; `stagewright register` does it for you."
 
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """A verified model directory and what is said about it."""
+    """A verified model directory and what is said about it.
+
+    `model_digest`, `pickled` and `digests` are held against the files; `contents` is computed from them, of all
+    that decides a prediction. The rest is what packaging says: figures, versions, the architecture's name.
+    """
 
     directory: Path
     manifest_digest: str
+    files: int
+    contents: str
     model_digest: str
     architecture: str
     kind: str
@@ -41,27 +57,39 @@ class PackagedModel:
 
     @classmethod
     def read(cls, directory: Path) -> PackagedModel:
-        """Verify a model directory against its own manifest, then read its description.
+        """Verify a model directory against its own manifest, its layout and its digests; read its description.
 
         Raises InvalidPackage where it is no packaged model, an older or newer format, or damaged.
         """
         for name in (manifest.MANIFEST, DESCRIPTION):
             if not (directory / name).is_file():
                 raise InvalidPackage(f"{str(directory)!r} is not a packaged model: no {name}.", _HINT)
-        digest = manifest.digest_of(directory / manifest.MANIFEST)
         try:
-            manifest.verify(directory, digest)
+            return cls.verified(directory, manifest.digest_of(directory / manifest.MANIFEST))
         except ArtifactMismatch as fault:
             raise InvalidPackage(f"{str(directory)!r} is damaged. {fault.message}", _HINT) from None
-        return cls._described(directory, digest, _load(directory / DESCRIPTION))
 
     @classmethod
-    def _described(cls, directory: Path, digest: str, said: Mapping[str, Any]) -> PackagedModel:
+    def verified(cls, directory: Path, manifest_digest: str) -> PackagedModel:
+        """As `read`, of a directory whose manifest has this digest.
+
+        Every file is hashed once, for the manifest; the digest of the model is computed from that.
+        Raises ArtifactMismatch where a file is another one, is none that packaging writes, or is not what the
+        description says it is; InvalidPackage where the description cannot be read.
+        """
+        listed = manifest.verify(directory, manifest_digest)
+        if DESCRIPTION not in listed:
+            raise ArtifactMismatch(f"The model's file {DESCRIPTION!r} is missing.")
+        said = _load(directory / DESCRIPTION)
+        layout.check(directory, listed, said["kind"])
+        _check_pickled(said["pickled"], listed)
         try:
             return cls(
                 directory=directory,
-                manifest_digest=digest,
-                model_digest=said["model_digest"],
+                manifest_digest=manifest_digest,
+                files=len(listed),
+                contents=digests.contents(directory, listed, said),
+                model_digest=digests.model_digest(directory, listed, said),
                 architecture=said["architecture"],
                 kind=said["kind"],
                 precisions=tuple(said["precisions"]),
@@ -74,8 +102,12 @@ class PackagedModel:
                 measured=said.get("measured") or {},
                 schema=_schema(directory),
             )
-        except KeyError as missing:
-            raise InvalidPackage(f"{DESCRIPTION} says nothing about {missing}.", _HINT) from None
+        except (AttributeError, TypeError) as fault:
+            raise InvalidPackage(f"{DESCRIPTION} cannot be understood: {fault}.", _HINT) from None
+
+    def at(self, directory: Path) -> PackagedModel:
+        """The same, once its directory was given another name."""
+        return replace(self, directory=directory)
 
     def as_tags(self) -> dict[str, str]:
         """Everything that is known about the model, as the tags of its version."""
@@ -101,6 +133,15 @@ class PackagedModel:
         return said
 
 
+def _check_pickled(said: object, listed: Mapping[str, str]) -> None:
+    """That parts are said to travel as a pickle where there is a pickle, and only there."""
+    if not isinstance(said, list) or bool(said) != (digests.CALLABLES in listed):
+        raise ArtifactMismatch(
+            f"The model's file {DESCRIPTION!r} names the pickled parts {said!r}, and its file {digests.CALLABLES!r} "
+            f"is {'there' if digests.CALLABLES in listed else 'not there'}."
+        )
+
+
 def _schema(directory: Path) -> str | None:
     try:
         return schema_of(directory)
@@ -111,7 +152,7 @@ def _schema(directory: Path) -> str | None:
 def _load(path: Path) -> Mapping[str, Any]:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise InvalidPackage(f"{path.name} is not JSON: {fault}.", _HINT) from None
     if not isinstance(said, dict) or said.get("format") != FORMAT:
         found = said.get("format") if isinstance(said, dict) else said
@@ -119,4 +160,7 @@ def _load(path: Path) -> Mapping[str, Any]:
             f"{path.name} has format {found!r}; this stagewright reads {FORMAT}.",
             "Package the model again with this stagewright.",
         )
+    for key in _NEEDED:
+        if key not in said:
+            raise InvalidPackage(f"{DESCRIPTION} says nothing about {key!r}.", _HINT)
     return said

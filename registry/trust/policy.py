@@ -76,6 +76,16 @@ class Policy:
                 f"{refused.message} Signatures are asked for by {self.declared}.", refused.hint
             ) from refused
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What it asks for, in words; nothing where it refuses nothing."""
+        said = {
+            "refuses pickled parts": self.refuse_pickled,
+            f"asks for a signature by {' or '.join(key.shown for key in self.public_keys)}": self.public_keys,
+            f"lets jobs use {self.only_stage} only": self.only_stage,
+        }
+        return tuple(rule for rule, holds in said.items() if holds)
+
     def document(self) -> dict[str, Any]:
         """As the registered model's tag keeps it, without what is empty."""
         said = {
@@ -108,15 +118,25 @@ class Policy:
 
 
 def local() -> Policy | None:
-    """The file's policy: the one that STAGEWRIGHT_POLICY names, else ./policy.toml; None without a file.
+    """The file's policy: the one that STAGEWRIGHT_POLICY names, else ./policy.toml; None where neither is.
 
-    Raises UserError where the variable names no file, or the file has a mistake.
+    Raises UserError where the variable names no file, or the file says nothing or has a mistake: a file that
+    was lost or cut short must not let everything in.
     """
     named = os.environ.get(FILE_VARIABLE)
+    if named == "":
+        raise UserError(
+            f"{FILE_VARIABLE} is set and names no file.", "Name the policy's file, or unset the variable."
+        )
     file = Path(named or DEFAULT_FILE)
-    if not named and not file.exists():
+    if named is None and not os.path.lexists(file):
         return None
     said = Table.load(file)
+    if not said.keys:
+        raise UserError(
+            f"The policy {str(file)!r} is empty.",
+            "Write what it refuses; `refuse = []` says that it refuses nothing.",
+        )
     files = said.words("public_keys")
     if said.flag("require_signature") != bool(files):
         raise said.wrong("require_signature", "and public_keys go together: true, and one file or more")

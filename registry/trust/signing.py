@@ -20,6 +20,7 @@ from types import ModuleType
 from registry import tags
 from registry.errors import ForeignVersion, SignatureRefused, UserError
 from registry.trust.manifest import MANIFEST
+from registry.trust.packaged import PackagedModel
 from registry.versions import ModelVersion
 
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
@@ -65,20 +66,41 @@ class PublicKey:
         return self.fingerprint[:FINGERPRINT_SHOWN]
 
 
-def sign(version: ModelVersion, private_key: Path, password: str | None = None) -> tuple[PublicKey, str]:
-    """A signature of a version whose artifacts were verified: whose, and the bundle as JSON.
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Who signed, and what: a version of which every file was fetched and verified before."""
 
-    Raises UserError where the key cannot be used, ForeignVersion where the version has no manifest.
-    """
-    public = _public_half(private_key, password)
-    with tempfile.TemporaryDirectory(prefix="stagewright-sign-") as scratch:
-        bundle = Path(scratch) / "bundle.json"
-        config = _library("signing").Config().use_elliptic_key_signer(
-            # The library hands it to `cryptography`, which takes bytes, whatever its hint says.
-            private_key=private_key, password=password.encode() if password else None
-        )  # fmt: skip
-        config.sign(_stated(version, Path(scratch)), bundle)
-        return public, json.dumps(json.loads(bundle.read_text()), separators=(",", ":"))
+    key: PublicKey
+    version: ModelVersion
+    model_digest: str
+    manifest_digest: str
+    files: int
+    pickled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private key on an elliptic curve, found to be one before anything is fetched for it."""
+
+    file: Path
+    password: str | None
+    public: PublicKey
+
+    @classmethod
+    def read(cls, file: Path, password: str | None = None) -> Signer:
+        """Raises UserError where the key cannot be used."""
+        return cls(file, password, _public_half(file, password))
+
+    def sign(self, package: PackagedModel) -> str:
+        """A signature of the manifest of files that were just verified, as the bundle's JSON."""
+        with tempfile.TemporaryDirectory(prefix="stagewright-sign-") as scratch:
+            bundle = Path(scratch) / "bundle.json"
+            config = _library("signing").Config().use_elliptic_key_signer(
+                # The library hands it to `cryptography`, which takes bytes, whatever its hint says.
+                private_key=self.file, password=self.password.encode() if self.password else None
+            )  # fmt: skip
+            config.sign(_stated(package.manifest_digest, Path(scratch)), bundle)
+            return json.dumps(json.loads(bundle.read_text()), separators=(",", ":"))
 
 
 def verify(version: ModelVersion, trusted: Sequence[PublicKey]) -> PublicKey:
@@ -101,11 +123,16 @@ def verify(version: ModelVersion, trusted: Sequence[PublicKey]) -> PublicKey:
 
 
 def _verify(version: ModelVersion, key: PublicKey) -> None:
+    if version.manifest_digest is None:
+        raise ForeignVersion(
+            f"{version.pinned_uri} was not packaged by stagewright: it has no manifest to sign.",
+            "Package and register the model with `stagewright register`.",
+        )
     bundle = version.tags[tags.signature(key.fingerprint)]
     library = _library("verifying")
     with tempfile.TemporaryDirectory(prefix="stagewright-verify-") as scratch:
         folder = Path(scratch)
-        stated = _stated(version, folder)
+        stated = _stated(version.manifest_digest, folder)
         (folder / "public.pem").write_text(key.pem)
         (folder / "bundle.json").write_text(bundle)
         try:
@@ -126,16 +153,11 @@ def _check_hint(bundle: str, key: PublicKey) -> None:
         raise ValueError("signed by another key")
 
 
-def _stated(version: ModelVersion, scratch: Path) -> Path:
+def _stated(manifest_digest: str, scratch: Path) -> Path:
     """A folder with the one file that is signed."""
-    if version.manifest_digest is None:
-        raise ForeignVersion(
-            f"{version.pinned_uri} was not packaged by stagewright: it has no manifest to sign.",
-            "Package and register the model with `stagewright register`.",
-        )
     folder = scratch / "model"
     folder.mkdir()
-    (folder / _STATEMENT).write_text(f"{version.manifest_digest}  {MANIFEST}\n")
+    (folder / _STATEMENT).write_text(f"{manifest_digest}  {MANIFEST}\n")
     return folder
 
 

@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
-from jobs import ScoreOptions, Sink, Source, read, score
+from jobs import ScoreOptions, Sink, Source, doctor, read, score
 from jobs.cli import main
+from jobs.errors import InputError
+from jobs.registering import Architecture
 from jobs.scoring import batch
-from registry import PolicyRefused, Registry, Use, tags
+from registry import Policy, PolicyRefused, Registry, Use, tags
 
 
 @pytest.fixture
@@ -36,8 +39,23 @@ def test_a_version_is_signed_and_verified(fixture, keys, capsys) -> None:
     )
     signed = json.loads(capsys.readouterr().out)
     assert signed["uri"] == "models:/colours/2"
+    assert (len(signed["model_digest"]), len(signed["manifest_digest"]), signed["pickled"]) == (64, 64, [])
+    assert signed["files"] > 20
     assert main(["verify", "models:/colours/2", "--public-key", str(keys / "release.pub"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == signed
+    verified = json.loads(capsys.readouterr().out)
+    assert verified == {key: signed[key] for key in ("uri", "fingerprint")}
+
+
+def test_signing_shows_what_is_signed(fixture, keys, capsys) -> None:
+    assert main(["sign", "models:/colours/1", "--private-key", str(keys / "release.pem")]) == 0
+    version = Registry().resolve("models:/colours/1")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("models:/colours/1 is signed by ")
+    assert said[2:] == [
+        f"model digest     {version.model_digest}",
+        f"manifest digest  {version.manifest_digest}",
+        "pickled parts    none",
+    ]
 
 
 def test_a_keys_password_comes_from_the_environment(fixture, keys, monkeypatch, capsys) -> None:
@@ -136,3 +154,39 @@ def test_the_command_refuses_with_one_line_and_exit_code_1(fixture, tmp_path, ca
     assert said.out == ""
     assert "models:/colours/1 is not in Staging, which has version 2 now" in said.err
     assert "stagewright promote colours 1 Staging" in said.err
+
+
+def test_doctor_says_which_policies_are_in_force(fixture, tmp_path, monkeypatch) -> None:
+    file = tmp_path / "policy.toml"
+    monkeypatch.setenv("STAGEWRIGHT_POLICY", str(file))
+    assert not doctor._policy().good
+    file.write_text("")
+    assert "is empty" in doctor._policy().line()
+    file.write_text('refuse = ["pickled"]\nonly_stage = "Production"')
+    assert doctor._policy().found == f"{file} refuses pickled parts, lets jobs use Production only"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STAGEWRIGHT_POLICY")
+    assert doctor._policy().found.startswith(f"{file} ")
+    assert doctor._models_policies() == []
+    registry = Registry()
+    registry.set_policy("colours", Policy("", refuse_pickled=True))
+    assert [finding.found for finding in doctor._models_policies()] == [
+        "the policy of 'colours' refuses pickled parts"
+    ]
+    MlflowClient(fixture.uri).set_registered_model_tag("colours", "stagewright.policy", "{")
+    assert [finding.good for finding in doctor._models_policies()] == [False]
+
+
+def test_this_folder_replaces_nothing_that_is_installed(tmp_path, monkeypatch) -> None:
+    """`json`, `torch` or `torchvision` of whoever sent the folder is not what a registration imports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [entry for entry in sys.path if entry])
+    Architecture("torchvision:squeezenet1_0").build()
+    assert str(tmp_path) not in sys.path
+    (tmp_path / "own_net.py").write_text("import torch\nclass Net(torch.nn.Module): ...\n")
+    (tmp_path / "wave.py").write_text("raise SystemExit('shadowed')")
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+    assert type(Architecture("own_net:Net").build()).__name__ == "Net"
+    assert sys.path[-1] == str(tmp_path)
+    with pytest.raises(InputError, match="installed under the same name"):
+        Architecture("wave:Net").build()

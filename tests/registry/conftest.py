@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tarfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import mlflow.pyfunc
@@ -14,6 +15,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from registry import ModelVersion, Registry
+from registry.trust.digests import graph_digest
 from tests.clusters import MlflowServer
 
 PackageMaker = Callable[..., Path]
@@ -44,19 +46,41 @@ def seal(directory: Path) -> Path:
     return directory
 
 
-def describe(digest: str, **more: object) -> dict[str, object]:
-    return {
+def describe(directory: Path, **more: object) -> dict[str, object]:
+    """What packaging says of a model directory: `more` in place of the usual, and the digests of its files."""
+    said = {
         "format": 1,
-        "model_digest": digest,
         "kind": "classifier",
         "architecture": "torchvision:resnet50",
         "precisions": ["f32", "bf16"],
-        "labels_count": 1000,
-        "digests": {part: "0" * 64 for part in ("weights", "code", "preprocess", "graph")},
+        "transforms": ["exact"],
+        "decodes": ["full"],
+        "labels_count": 4,
         "versions": {"stagewright": "0.1.0", "torch": "2.14.1", "python": "3.11"},
         "pickled": [],
         "measured": {"bf16": {"agreement": 0.99}},
     } | more
+    graphs = directory / "artifacts" / "model"
+    [wrapper] = (directory / "code").iterdir()
+    digests: dict[str, object] = {
+        "weights": sha256(graphs / "model.bin"),
+        "graph": sha256(graphs / "model.pt2"),
+        "ir": graph_digest(graphs / "model.xml"),
+        "preprocess": sha256(graphs / "preprocess.json"),
+        "code": wrapper.name.rpartition("_")[2],
+    }
+    parts = digests | {key: said[key] for key in ("kind", "precisions", "decodes")}
+    parts |= {
+        file: sha256(graphs / file) for file in ("labels.json", "callables.pkl") if (graphs / file).exists()
+    }
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return {"model_digest": digest, "digests": digests} | said
+
+
+def write_description(directory: Path, said: Mapping[str, object]) -> Path:
+    """Put a description into a model directory and seal it."""
+    (directory / "stagewright.json").write_text(json.dumps(said))
+    return seal(directory)
 
 
 @pytest.fixture(scope="session")
@@ -69,18 +93,31 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "model"
 
 
-@pytest.fixture
-def package(saved_model: Path, tmp_path: Path) -> PackageMaker:
-    """Makes packaged model directories: each another model unless `digest` is given."""
+@pytest.fixture(scope="session")
+def old_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory that an earlier commit packaged; read only."""
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(Path(__file__).parents[1] / "fixtures" / "colours-flat.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "colours-flat"
 
-    def make(digest: str = "", **more: object) -> Path:
-        digest = digest or hashlib.sha256(uuid.uuid4().bytes).hexdigest()
+
+@pytest.fixture
+def package(old_package: Path, tmp_path: Path) -> PackageMaker:
+    """Makes packaged model directories: each another model unless the `seed` is the same."""
+
+    def make(seed: str = "", **more: object) -> Path:
+        seed = seed or uuid.uuid4().hex
         directory = tmp_path / f"package-{uuid.uuid4().hex[:8]}"
-        shutil.copytree(saved_model, directory)
-        (directory / "weights").mkdir()
-        (directory / "weights" / "model.bin").write_bytes(digest.encode() * 10)
-        (directory / "stagewright.json").write_text(json.dumps(describe(digest, **more)))
-        return seal(directory)
+        shutil.copytree(old_package, directory)
+        graphs = directory / "artifacts" / "model"
+        (graphs / "labels.json").write_text(json.dumps(["red", "green", "blue", seed]))
+        if more.get("pickled"):
+            (graphs / "callables.pkl").write_bytes(seed.encode())
+        if kind := more.get("kind"):
+            script = (directory / "entrypoint.py").read_text()
+            (directory / "entrypoint.py").write_text(script.replace("classifier", str(kind)))
+        return write_description(directory, describe(directory, **more))
 
     return make
 

@@ -44,7 +44,9 @@ def test_a_second_fetch_verifies_the_copy_and_downloads_nothing(
         sqlite_reg.fetch(version, tmp_path / "into")
 
 
-@pytest.mark.parametrize("name_of_file", ["MLmodel", "weights/model.bin", "stagewright.json", "SHA256SUMS"])
+@pytest.mark.parametrize(
+    "name_of_file", ["MLmodel", "artifacts/model/model.bin", "stagewright.json", "SHA256SUMS"]
+)
 def test_a_flipped_byte_in_the_store_is_refused_by_the_files_name(
     sqlite_reg: Registry, package: PackageMaker, name: str, tmp_path: Path, name_of_file: str
 ) -> None:
@@ -62,7 +64,7 @@ def test_a_forged_file_with_a_matching_manifest_is_refused(
     sqlite_reg: Registry, package: PackageMaker, name: str, tmp_path: Path
 ) -> None:
     version = sqlite_reg.register(package(), name).version
-    (stored(version) / "weights" / "model.bin").write_bytes(b"forged")
+    (stored(version) / "artifacts" / "model" / "model.bin").write_bytes(b"forged")
     seal(stored(version))
     with pytest.raises(ArtifactMismatch, match="not the manifest that was registered"):
         sqlite_reg.fetch(version, tmp_path / "into")
@@ -75,16 +77,16 @@ def test_a_missing_and_an_added_file_are_refused_by_name(package: PackageMaker) 
     with pytest.raises(ArtifactMismatch, match=r"'code\.py' was added"):
         verify(directory, digest)
     (directory / "code.py").unlink()
-    (directory / "weights" / "model.bin").unlink()
-    with pytest.raises(ArtifactMismatch, match=r"'weights/model\.bin' is missing"):
+    (directory / "artifacts" / "model" / "model.bin").unlink()
+    with pytest.raises(ArtifactMismatch, match=r"'artifacts/model/model\.bin' is missing"):
         verify(directory, digest)
 
 
 def test_a_file_replaced_by_a_link_to_an_equal_one_is_refused(package: PackageMaker, tmp_path: Path) -> None:
     directory = package()
-    shutil.move(directory / "weights" / "model.bin", tmp_path / "outside.bin")
-    (directory / "weights" / "model.bin").symlink_to(tmp_path / "outside.bin")
-    with pytest.raises(ArtifactMismatch, match=r"weights/model\.bin"):
+    shutil.move(directory / "artifacts" / "model" / "model.bin", tmp_path / "outside.bin")
+    (directory / "artifacts" / "model" / "model.bin").symlink_to(tmp_path / "outside.bin")
+    with pytest.raises(ArtifactMismatch, match=r"artifacts/model/model\.bin"):
         verify(directory, sha256(directory / "SHA256SUMS"))
 
 

@@ -119,7 +119,7 @@ def test_a_tag_that_hides_pickles_is_found_out_when_the_version_is_fetched(
     sqlite_reg.set_version_tags(version, {tags.PICKLED: "none"})
     hidden = sqlite_reg.resolve(version.pinned_uri)
     for folder in ("into", "new"):
-        with pytest.raises(ArtifactMismatch, match=r"names the pickled parts \['transform'\]"):
+        with pytest.raises(ArtifactMismatch, match="pickled' claims 'none'; by its files it is 'transform'"):
             sqlite_reg.fetch(hidden, tmp_path / folder)
 
 
@@ -275,4 +275,25 @@ def test_a_mistake_in_this_machines_policy_is_told(here: Here, text: str, said: 
 def test_a_policy_that_the_variable_names_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(policy.FILE_VARIABLE, "absent.toml")
     with pytest.raises(UserError, match=r"no file 'absent\.toml'"):
+        policy.local()
+    monkeypatch.setenv(policy.FILE_VARIABLE, "")
+    with pytest.raises(UserError, match="STAGEWRIGHT_POLICY is set and names no file"):
+        policy.local()
+
+
+@pytest.mark.parametrize("text", ["", "# refuse = ['pickled']\n", "\n\n"])
+def test_a_policy_that_says_nothing_is_a_mistake_and_lets_nothing_in(
+    sqlite_reg: Registry, package: PackageMaker, name: str, here: Here, text: str
+) -> None:
+    version = sqlite_reg.register(package(), name).version
+    here(text)
+    with pytest.raises(UserError, match=r"policy\.toml' is empty"):
+        sqlite_reg.check(version)
+    here("refuse = []")
+    sqlite_reg.check(version)
+
+
+def test_a_link_of_this_folder_that_leads_nowhere_is_no_missing_policy(here: Here) -> None:
+    Path("policy.toml").symlink_to("moved.toml")
+    with pytest.raises(UserError, match=r"no file 'policy\.toml'"):
         policy.local()

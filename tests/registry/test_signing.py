@@ -29,8 +29,9 @@ from registry import (
     tags,
 )
 from registry.trust import signing
+from registry.trust.packaged import PackagedModel
 
-from .conftest import PackageMaker, seal, sha256
+from .conftest import PackageMaker, describe, sha256, write_description
 from .test_artifacts import stored
 
 
@@ -109,10 +110,10 @@ def test_an_added_a_missing_and_a_linked_file_are_refused_by_name(
     with pytest.raises(ArtifactMismatch, match=r"'more\.py' was added"):
         sqlite_reg.verify(version, [release[1]])
     (place / "more.py").unlink()
-    shutil.move(place / "weights" / "model.bin", tmp_path / "model.bin")
-    with pytest.raises(ArtifactMismatch, match=r"'weights/model\.bin' is missing"):
+    shutil.move(place / "artifacts" / "model" / "model.bin", tmp_path / "model.bin")
+    with pytest.raises(ArtifactMismatch, match=r"'artifacts/model/model\.bin' is missing"):
         sqlite_reg.verify(version, [release[1]])
-    shutil.move(tmp_path / "model.bin", place / "weights" / "model.bin")
+    shutil.move(tmp_path / "model.bin", place / "artifacts" / "model" / "model.bin")
     copy = sqlite_reg.fetch(version, tmp_path / "into")
     shutil.move(copy / "MLmodel", tmp_path / "MLmodel")
     (copy / "MLmodel").symlink_to(tmp_path / "MLmodel")
@@ -124,10 +125,9 @@ def test_who_can_write_artifacts_and_tags_still_cannot_forge_a_version(
     sqlite_reg: Registry, package: PackageMaker, name: str, release: tuple[Path, PublicKey], tmp_path: Path
 ) -> None:
     version = signed(sqlite_reg, package(), name, release[0])
-    (stored(version) / "weights" / "model.bin").write_bytes(b"forged")
-    seal(stored(version))
-    forged = {tags.MANIFEST_DIGEST: sha256(stored(version) / "SHA256SUMS")}
-    sqlite_reg.set_version_tags(version, forged)
+    (stored(version) / "artifacts" / "model" / "model.bin").write_bytes(b"forged")
+    write_description(stored(version), describe(stored(version)))
+    sqlite_reg.set_version_tags(version, PackagedModel.read(stored(version)).as_tags())
     now = sqlite_reg.resolve(version.pinned_uri)
     sqlite_reg.fetch(now, tmp_path / "into")  # by itself it is consistent
     with pytest.raises(SignatureRefused, match=r"its tag or the digest of its SHA256SUMS was changed"):
@@ -173,11 +173,39 @@ def test_one_wrong_signature_by_a_trusted_key_is_enough_to_refuse(
         signing.verify(broken, [release[1], other[1]])
 
 
+def test_what_is_signed_is_what_was_fetched_in_that_call_and_is_told(
+    sqlite_reg: Registry, package: PackageMaker, name: str, release: tuple[Path, PublicKey]
+) -> None:
+    directory = package(pickled=["transform"])
+    version = sqlite_reg.register(directory, name).version
+    signed = sqlite_reg.vouch(version, release[0])
+    assert (signed.key, signed.version) == (release[1], version)
+    assert signed.model_digest == version.model_digest
+    assert signed.manifest_digest == sha256(directory / "SHA256SUMS")
+    assert (signed.files, signed.pickled) == (
+        sum(1 for _ in (directory / "SHA256SUMS").open()),
+        ("transform",),
+    )
+
+
+def test_a_planted_version_under_an_honest_digest_is_not_signed(
+    sqlite_reg: Registry, package: PackageMaker, name: str, release: tuple[Path, PublicKey]
+) -> None:
+    version = sqlite_reg.register(package(), name).version
+    place = stored(version)
+    (place / "artifacts" / "model" / "model.bin").write_bytes(b"planted")
+    write_description(place, describe(place) | {"model_digest": version.model_digest})
+    sqlite_reg.set_version_tags(version, {tags.MANIFEST_DIGEST: sha256(place / "SHA256SUMS")})
+    with pytest.raises(ArtifactMismatch, match=r"claims that the model digest is .*computed"):
+        sqlite_reg.sign(sqlite_reg.resolve(version.pinned_uri), release[0])
+    assert tags.signers(sqlite_reg.resolve(version.pinned_uri).tags) == []
+
+
 def test_nothing_is_signed_that_does_not_verify(
     sqlite_reg: Registry, package: PackageMaker, name: str, release: tuple[Path, PublicKey]
 ) -> None:
     version = sqlite_reg.register(package(), name).version
-    flip(stored(version) / "weights" / "model.bin", 5)
+    flip(stored(version) / "artifacts" / "model" / "model.bin", 5)
     with pytest.raises(ArtifactMismatch):
         sqlite_reg.sign(version, release[0])
     assert tags.signers(sqlite_reg.resolve(version.pinned_uri).tags) == []
