@@ -17,8 +17,8 @@ import mlflow.pyfunc
 import pytest
 from mlflow.utils import _spark_utils
 
-from pyfunc_models import big_files, manifest, model_store, node_store
-from pyfunc_models.node_store import NodeStore, StoreUnavailable
+from pyfunc_models.worker import big_files, manifest, model_store, node_store
+from pyfunc_models.worker.node_store import NodeStore, StoreUnavailable
 
 ROOT = Path(__file__).parents[2]
 MEGABYTE = 1024 * 1024
@@ -30,7 +30,7 @@ def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("STAGEWRIGHT_STORE", str(tmp_path / "store"))
     monkeypatch.setattr(node_store, "_held", {})
     monkeypatch.setattr(big_files, "_extractions", {})
-    monkeypatch.setattr(model_store, "_VERIFIED", set())
+    monkeypatch.setattr(model_store, "_VERIFIED", {})
     yield
     _let_go()
 
@@ -100,7 +100,7 @@ WORKER = """
     import shutil, sys
     from pathlib import Path
     from types import SimpleNamespace
-    from pyfunc_models import model_store
+    from pyfunc_models.worker import model_store
     model, into = map(Path, sys.argv[1:])
     shutil.copytree(model, into)
     # In MLflow's place, whose import costs eight processes 20 s; the cluster test has the real one.
@@ -145,7 +145,7 @@ def test_eight_processes_at_once_leave_one_copy_and_their_successor_leaves_nothi
 KILLED_WHILE_IT_PUTS = """
     import os, shutil, signal, sys
     from pathlib import Path
-    from pyfunc_models import node_store
+    from pyfunc_models.worker import node_store
 
     def half(source, target):
         target.write_bytes(source.read_bytes()[:1000])
