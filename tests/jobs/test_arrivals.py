@@ -18,13 +18,15 @@ import pytest
 from mlflow.utils._spark_utils import _SparkDirectoryDistributor
 from pyspark.sql import SparkSession
 
-from jobs import CompareJob, JobFailed, ScoreJob, ScoreOptions, Sink, Source, compare, run, score
+from jobs import CompareJob, EvaluateJob, JobFailed, ScoreJob, ScoreOptions, Sink, Source, compare, run, score
+from jobs.comparison import comparing
+from jobs.evaluation import evaluating
 from jobs.scoring import batch
 from jobs.spark import arrivals, shipping, udfs
 from jobs.spark.arrivals import Sent, guarded
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
-from registry import Registry
+from registry import PolicyRefused, Registry
 from registry.trust.manifest import digest_of
 
 FLAT = Path(__file__).parents[1] / "fixtures" / "colours-flat.tar.gz"
@@ -291,18 +293,60 @@ def test_other_users_of_the_machine_read_nothing_of_a_job(
 # --- the driver
 
 
-def test_score_downloads_one_version_once_and_only_after_it_was_let_in(
-    fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a registry is asked, in order."""
     asked: list[str] = []
-    for name in ("resolve", "check", "fetch"):
-        original = getattr(Registry, name)
 
-        def recorded(*given: Any, name: str = name, original: Any = original, **more: Any) -> Any:
+    def recorded(name: str, original: Any) -> Callable[..., Any]:
+        def ask(*given: Any, **more: Any) -> Any:
             asked.append(name)
             return original(*given, **more)
 
-        monkeypatch.setattr(Registry, name, recorded)
-    job = ScoreJob("models:/colours/Production", Source(str(fixture.photos)), Sink(str(tmp_path / "out")))
-    batch.check(Registry(), job)
-    assert asked == ["resolve", "check", "fetch"]
+        return ask
+
+    for name in ("resolve", "check", "fetch"):
+        monkeypatch.setattr(Registry, name, recorded(name, getattr(Registry, name)))
+    return asked
+
+
+def check_score(fixture: Fixture, labels: str) -> object:
+    return batch.check(
+        Registry(), ScoreJob("models:/colours/Production", Source(str(fixture.photos)), Sink("out"))
+    )
+
+
+def check_evaluate(fixture: Fixture, labels: str) -> object:
+    return evaluating.check(Registry(), EvaluateJob("models:/colours/1", str(fixture.photos), labels, "shop"))
+
+
+def check_compare(fixture: Fixture, labels: str) -> object:
+    job = CompareJob("models:/colours/1", "models:/colours/2", Source(str(fixture.photos)), "out")
+    return comparing.check(Registry(), job)
+
+
+JOBS = [(check_score, 1), (check_evaluate, 1), (check_compare, 2)]
+
+
+@pytest.mark.parametrize(("job", "versions"), JOBS)
+def test_a_job_resolves_once_and_downloads_only_what_was_let_in(
+    fixture: Fixture,
+    tmp_path: Path,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    job: Callable[[Fixture, str], object],
+    versions: int,
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,class_index\n" + "".join(f"{name},0\n" for name in PLAIN))
+    job(fixture, str(labels))
+    assert asked == ["resolve"] * versions + ["check", "fetch"] * versions
+    asked.clear()
+
+    def refuse(*given: object) -> None:
+        raise PolicyRefused("No.")
+
+    monkeypatch.setattr(Registry, "check", refuse)
+    with pytest.raises(PolicyRefused):
+        job(fixture, str(labels))
+    assert "fetch" not in asked
