@@ -27,6 +27,7 @@ RegistryError
     ├── NothingToRollBack
     ├── ForeignVersion        a version that stagewright did not package
     ├── ArtifactMismatch      a file of the version is not the file that was registered
+    ├── ModelTooLarge         more bytes or files than a model may have, or than the disk has room for
     ├── SignatureRefused      no trusted key signed the version as it is now
     └── PolicyRefused         what the registry's or this machine's policy does not let in
 """
@@ -154,6 +155,10 @@ class ForeignVersion(Refusal):
 
 class ArtifactMismatch(Refusal):
     """The artifacts are not the ones that were registered; nothing of them was read."""
+
+
+class ModelTooLarge(Refusal):
+    """The version takes more bytes or files than a model may, or than fit on the disk; it is not kept."""
 
 
 class SignatureRefused(Refusal):

@@ -15,17 +15,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import RLock
 
+from mlflow.utils.file_utils import get_or_create_tmp_dir
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from registry.trust.manifest import digest_of
 
-# Both spelt by pyfunc_models too, which travels in the version that the model was packaged with.
-SHIPPED = "stagewright-shipped.json"
+from .arrivals import SHIPPED
+
+# Spelt by pyfunc_models too, which travels in the version that the model was packaged with.
 FILLS_IN = "code/pyfunc_models_*/**/big_files.py"
 MIN_BYTES = 1024 * 1024
+_REDIRECTED = RLock()
 
 
 def context_of(spark: SparkSession) -> SparkContext | None:
@@ -54,21 +58,27 @@ def ship(spark: SparkSession, model: Path) -> Path:
 
 
 @contextmanager
-def archives_removed_at_exit(spark: SparkSession) -> Iterator[None]:
-    """Have the zip that `spark_udf` makes, and the empty file beside it, removed when this process ends.
+def private_temporary_folder() -> Iterator[None]:
+    """Whatever is put into the temporary folder inside goes into one that this user alone can enter.
 
-    Executors fetch it from here for as long as the application runs, so not before.
+    It is removed when this process ends, and executors fetch from it until then: `spark_udf` zips the model under a
+    name that others see, for all to read, and nobody removes that. Other threads that ask for a temporary file
+    meanwhile get theirs there too.
     """
-    context = context_of(spark)
-    before = set(context.listFiles) if context else set()
-    yield
-    for uri in set(context.listFiles) - before if context else ():
-        archive = Path(tempfile.gettempdir()) / uri.rpartition("/")[2]
-        made_with = archive.with_suffix("")
-        # MLflow asks for a temporary file and adds `.zip` to its name; anything else is not its.
-        if archive.suffix == ".zip" and made_with.is_file() and made_with.stat().st_size == 0:
-            for path in (archive, made_with):
-                atexit.register(path.unlink, missing_ok=True)
+    with _REDIRECTED:
+        before = tempfile.tempdir
+        tempfile.tempdir = str(_workshop())
+        try:
+            _close_folder_of_mlflow()
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
+def _close_folder_of_mlflow() -> None:
+    # MLflow keeps one for each process, made wherever it was first asked for, and lets the group read it.
+    if "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+        Path(get_or_create_tmp_dir()).chmod(0o700)
 
 
 @cache

@@ -1,13 +1,16 @@
 """`mlflow.pyfunc.spark_udf`, once for all jobs alike, and what has to be said to Spark about it."""
 
+import warnings
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import mlflow.pyfunc
 from pyspark.sql import SparkSession
+from pyspark.sql.pandas.functions import pandas_udf
 
 from . import shipping
+from .arrivals import Answer, Sent, guarded
 
 T = TypeVar("T")
 
@@ -30,8 +33,17 @@ def once(spark: SparkSession, key: tuple[Hashable, ...], make: Callable[[], T]) 
 
 
 def udf(spark: SparkSession, model: Path, params: Mapping[str, Any]) -> Any:
-    """The UDF of a model directory, as `shipping` made it ready."""
-    with shipping.archives_removed_at_exit(spark):
-        predict = mlflow.pyfunc.spark_udf(spark, str(model), env_manager="local", params=dict(params) or None)
+    """The UDF of a model directory, as `shipping` made it ready; workers load only what it holds now."""
+    sent = Sent.of(model)
+    with shipping.private_temporary_folder():
+        made = mlflow.pyfunc.spark_udf(spark, str(model), env_manager="local", params=dict(params) or None)
+    answer = guarded(made.func, sent, fetched_by_workers=shipping.context_of(spark) is None)
     # A deterministic UDF that a later filter mentions is run twice for each row: once to filter, once to answer.
-    return predict.asNondeterministic()
+    return _pandas_udf(answer, made.returnType).asNondeterministic()
+
+
+def _pandas_udf(answer: Answer, returned: Any) -> Any:
+    with warnings.catch_warnings():
+        # MLflow has just made a UDF too, and Spark's word on the version of pandas is heard once.
+        warnings.simplefilter("ignore", FutureWarning)
+        return pandas_udf(answer, returned)  # type: ignore[call-overload]

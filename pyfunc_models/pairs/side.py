@@ -21,6 +21,7 @@ from ..engines import Engine, Images, Outputs
 from ..engines.device import Device
 from ..transforms.usual_photo import Photo
 from ..worker.image_model import LABELS, PREPROCESS
+from ..worker.manifest import MANIFEST, sha256
 from ..worker.spec import SPEC
 
 # What decides the pixels of a decoded photo, besides Pillow, of which a worker has one.
@@ -43,11 +44,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One version: its PythonModel and the name of the package that this came from."""
+    """One version: its PythonModel, the package that this came from, and the SHA-256 of its manifest.
+
+    The version's own store keeps its graph by that: what a version says of itself may be said of another one.
+    """
 
     model: Any
     package: Path
     labels: tuple[str, ...]
+    verified: str
 
     @classmethod
     def load(cls, root: Path) -> "Side":
@@ -61,7 +66,7 @@ class Side:
         finally:
             sys.path.remove(str(package.parent))
         labels = json.loads((root / ARTIFACTS / LABELS).read_text(encoding="utf-8"))
-        return cls(model, package, tuple(labels))
+        return cls(model, package, tuple(labels), sha256(root / MANIFEST))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -87,7 +92,7 @@ class Side:
         """
         wanted = self._module("engines").Precision(precision)
         store, model = self._module(*STORE), self.model
-        engine: Engine = store.engine(model.spec.model_digest, model._graphs, self.device, wanted)
+        engine: Engine = store.engine(self.verified, model._graphs, self.device, wanted)
         return engine
 
     def decode(self, content: bytes | None) -> Photo | Fault:

@@ -26,7 +26,7 @@ MIN_BYTES = 1024 * 1024
 
 log = logging.getLogger(__name__)
 
-# SHA-256 of the manifest -> where this process first had MLflow extract that model.
+# SHA-256 of the manifest -> where this process first had MLflow extract that model, and verified it.
 _extractions: dict[str, Path] = {}
 
 
@@ -35,23 +35,21 @@ def place(root: Path) -> frozenset[str]:
 
     Where the store cannot be used, each worker keeps its own copy, and its log says so once and why.
     """
-    shipped = _shipped(root)
+    apart = shipped(root)
     if not _is_own_extraction(root):
-        for name, source in shipped.items():
-            _fill_in(root / name, source)
+        _fill_in(root, apart)
         return frozenset()
     if not (root / manifest.MANIFEST).is_file():
         return frozenset()  # verification says so
     if _is_repeated(root):
-        for name, source in shipped.items():
+        for name, source in apart.items():
             _join(source, (root / name).resolve())
         return frozenset()
     try:
-        return _place_from_store(root, shipped)
+        return _place_from_store(root, apart)
     except (OSError, StoreUnavailable) as error:
         log.warning("This worker keeps its own copy of the model, because the node's store failed: %s", error)
-        for name, source in shipped.items():
-            _fill_in(root / name, source)
+        _fill_in(root, apart)
         return frozenset()
 
 
@@ -72,16 +70,26 @@ def _place_from_store(root: Path, shipped: dict[str, Path]) -> frozenset[str]:
     return frozenset(compared)
 
 
-def _shipped(root: Path) -> dict[str, Path]:
-    """Files that were left out of `root` -> where they arrived on this node."""
+def shipped(root: Path) -> dict[str, Path]:
+    """Files that were left out of `root` -> where they arrived on this node. Raises ManifestError on a name outside."""
     note = root / manifest.SHIPPED
     if not note.is_file():
         return {}
-    shipped = json.loads(note.read_text())
+    said = json.loads(note.read_text())
+    if outside := [name for name in said["files"] if not manifest.is_inside(name)]:
+        raise manifest.ManifestError(
+            f"{manifest.SHIPPED} names {outside[0]!r}, which is no file of the model."
+        )
     # On a cluster Spark decides where they arrive. A worker has imported this long before it runs us.
     spark_files = sys.modules.get("pyspark.core.files") or sys.modules.get("pyspark.files")
-    folder = shipped["folder"] or (spark_files.SparkFiles.getRootDirectory() if spark_files else "")
-    return {name: Path(folder) / file for name, file in shipped["files"].items()}
+    folder = said["folder"] or (spark_files.SparkFiles.getRootDirectory() if spark_files else "")
+    return {name: Path(folder) / file for name, file in said["files"].items()}
+
+
+def remember(root: Path, verified: str) -> None:
+    """Have later extractions with this manifest become links to `root`, if that is an extraction too."""
+    if _is_own_extraction(root):
+        _extractions.setdefault(verified, root)
 
 
 def _is_own_extraction(root: Path) -> bool:
@@ -96,7 +104,7 @@ def _is_repeated(root: Path) -> bool:
 
     MLflow extracts once for each UDF, and Spark keeps workers from job to job.
     """
-    first = _extractions.setdefault(manifest.sha256(root / manifest.MANIFEST), root)
+    first = _extractions.get(manifest.sha256(root / manifest.MANIFEST), root)
     if first == root or not first.is_dir():
         return False
     shutil.rmtree(root)
@@ -104,10 +112,13 @@ def _is_repeated(root: Path) -> bool:
     return True
 
 
-def _fill_in(path: Path, source: Path) -> None:
-    # Other tasks of a local master may do the same at the same time.
-    with suppress(FileExistsError):
-        path.symlink_to(source)
+def _fill_in(root: Path, apart: dict[str, Path]) -> None:
+    for name, source in apart.items():
+        if not (root / name).parent.resolve().is_relative_to(root.resolve()):
+            raise manifest.ManifestError(f"{name!r} lies behind a link out of the model; fetch it again.")
+        # Other tasks of a local master may do the same at the same time.
+        with suppress(FileExistsError):
+            (root / name).symlink_to(source)
 
 
 def _replace(path: Path, stored: Path) -> None:

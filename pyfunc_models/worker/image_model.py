@@ -103,7 +103,7 @@ class ImageModel(PythonModel, ABC):
         """
         self._graphs = Path(context.artifacts["model"])
         root = self._graphs.parent.parent
-        model_store.verify_once(root)
+        self._verified = model_store.verify_once(root)
         # Now, while this folder is there: another version with equal code may use the module when it is gone.
         engine_module(device.current())
         self.spec = ModelSpec.read(root)
@@ -187,7 +187,7 @@ class ImageModel(PythonModel, ABC):
     def engine(self, precision: str | None, here: device.Device) -> Engine:
         """The graph on `here`, loaded once for each process. Raises ValueError on a precision that is not offered."""
         _check_offered("precision", precision or Precision.F32, self.spec.precisions)
-        return model_store.engine(self.spec.model_digest, self._graphs, here, Precision(precision or "f32"))
+        return model_store.engine(self._verified, self._graphs, here, Precision(precision or "f32"))
 
     def _score(self, contents: list[bytes | None], params: dict[str, Any]) -> pipeline.Scored:
         here = device.current()

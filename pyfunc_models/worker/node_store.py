@@ -150,7 +150,8 @@ class NodeStore:
 
 
 def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for missing in reversed([path for path in (folder, *folder.parents) if not os.path.lexists(path)]):
+        missing.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode):
         raise StoreUnavailable(f"{str(folder)!r} is a link or a file; name a folder in {STORE_VARIABLE}.")
@@ -163,6 +164,25 @@ def _make_private(folder: Path) -> None:
         raise StoreUnavailable(
             f"Others may write to {str(folder)!r} (mode {stat.S_IMODE(status.st_mode):o}); "
             f"`chmod 700` it, or name another folder in {STORE_VARIABLE}."
+        )
+    for parent in {*folder.absolute().parents, *folder.resolve().parents}:
+        _check_parent(folder, parent)
+
+
+def _check_parent(folder: Path, parent: Path) -> None:
+    """Who may rename a folder, or what lies above it, may put another one in its place."""
+    status = parent.lstat()
+    if status.st_uid not in (0, os.getuid()):
+        raise StoreUnavailable(
+            f"{str(folder)!r} lies below {str(parent)!r}, which belongs to user {status.st_uid}, who may put another "
+            f"folder there; name one below folders of your own or of root in {STORE_VARIABLE}."
+        )
+    others_may_write = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+    if others_may_write and not stat.S_ISLNK(status.st_mode):
+        raise StoreUnavailable(
+            f"{str(folder)!r} lies below {str(parent)!r}, where others may put another folder in its place (mode "
+            f"{stat.S_IMODE(status.st_mode):o}, without the sticky bit); `chmod go-w` it, or name another folder in "
+            f"{STORE_VARIABLE}."
         )
 
 

@@ -14,6 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient
 
 from registry import tags
+from registry.client import downloads
 from registry.client.entities import LoggedModel, RegisteredModel, version_of
 from registry.client.faults import PRESENT, Allowed, Faults
 from registry.client.runs import Runs
@@ -182,14 +183,17 @@ class Client:
         return LoggedModel(made.model_id, run_id, made.artifact_location)
 
     def download(self, version: ModelVersion, into: Path) -> None:
-        """Copy a version's model directory into an existing empty folder; verifies nothing."""
+        """Copy a version's model directory into an existing empty folder; verifies nothing.
+
+        Raises ModelTooLarge where it is larger than a model may be, or than the disk.
+        """
         with self._faults.calls():
             source = self._mlflow.get_model_version_download_uri(version.name, str(version.number))
         with self._faults.transfers():
             repository: Any = get_artifact_repository(
                 source, tracking_uri=self.address.tracking_uri, registry_uri=self.address.registry_uri
             )
-            repository.download_artifacts("", str(into))
+            downloads.download(repository, into, version.pinned_uri)
 
     # Within
 

@@ -30,7 +30,7 @@ def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("STAGEWRIGHT_STORE", str(tmp_path / "store"))
     monkeypatch.setattr(node_store, "_held", {})
     monkeypatch.setattr(big_files, "_extractions", {})
-    monkeypatch.setattr(model_store, "_VERIFIED", set())
+    monkeypatch.setattr(model_store, "_VERIFIED", {})
     yield
     _let_go()
 
@@ -353,3 +353,43 @@ def test_a_claimed_folder_whose_name_means_another_folder_by_now_stays(
     (root / "somebody's").write_text("own")
     NodeStore.here().sweep()
     assert (root / "somebody's").read_text() == "own"
+
+
+# --- whoever may rename a parent may put another store there
+
+
+def test_a_store_below_a_folder_of_somebody_else_or_that_others_write_to_is_refused(tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    NodeStore(parent / "inner" / "store")
+    assert [path.stat().st_mode & 0o777 for path in (parent, parent / "inner")] == [0o700, 0o700]
+    parent.chmod(0o777)
+    with pytest.raises(StoreUnavailable, match=r"below '.*parent', where others may put another .*mode 777"):
+        NodeStore(parent / "inner" / "store")
+    parent.chmod(0o1777)  # as /tmp is
+    NodeStore(parent / "inner" / "store")
+
+
+def test_a_store_below_a_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "parent" / "store"
+    NodeStore(store)
+    seen = Path.lstat
+
+    def of_somebody_else(path: Path) -> os.stat_result:
+        status = seen(path)
+        owner = 12345 if path == store.parent else status.st_uid
+        return os.stat_result((*status[:4], owner, *status[5:]))
+
+    monkeypatch.setattr(Path, "lstat", of_somebody_else)
+    with pytest.raises(StoreUnavailable, match=r"below '.*parent', which belongs to user 12345"):
+        NodeStore(store)
+
+
+def test_a_store_behind_a_link_in_a_folder_that_others_write_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir(mode=0o700)
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    (tmp_path / "shared" / "link").symlink_to(tmp_path / "own")
+    with pytest.raises(StoreUnavailable, match=r"below '.*shared', where others"):
+        NodeStore(tmp_path / "shared" / "link" / "store")

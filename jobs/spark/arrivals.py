@@ -1,0 +1,197 @@
+"""A worker loads what the driver verified and nothing else: compared with it before MLflow imports any of it.
+
+Nothing of stagewright is installed on executors, and what the model brings is what is to be checked. So this module
+travels by value inside the UDF, which comes from the driver as the job itself does, and the part of it that runs on a
+worker uses the standard library and MLflow only.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+from pyspark import cloudpickle
+
+from registry.trust.manifest import MANIFEST
+
+# Spelt by pyfunc_models too, which travels in the version that the model was packaged with.
+SHIPPED = "stagewright-shipped.json"
+# Where a worker process remembers what it has compared: this module comes anew with each task.
+_MEMORY = "_stagewright_arrivals"
+
+Answer = Callable[[Iterator[pd.Series]], Iterator[pd.DataFrame]]
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A model directory as it leaves the driver.
+
+    `files`: relative path -> SHA-256; `apart`: names of those that are shipped apart, which the wrapper compares with
+    its manifest once it has been compared itself.
+    """
+
+    files: Mapping[str, str]
+    apart: frozenset[str]
+
+    @classmethod
+    def of(cls, directory: Path) -> "Sent":
+        """What is in a directory of this process alone, verified before."""
+        files = {path: file for path in directory.rglob("*") if (file := _regular(path)) is not None}
+        notes = [path for path in files if path.name == SHIPPED]
+        apart = {
+            (note.parent / name).relative_to(directory).as_posix()
+            for note in notes
+            for name in json.loads(note.read_text())["files"]
+        }
+        named = {path.relative_to(directory).as_posix(): digest for path, digest in files.items()}
+        return cls(named, frozenset(apart))
+
+
+def guarded(answer: Answer, sent: Sent, fetched_by_workers: bool) -> Answer:
+    """The function of MLflow's UDF, which loads a directory only if it holds what was sent.
+
+    `fetched_by_workers`: whether MLflow has each worker look for the model under a name that others can guess, as on
+    Spark Connect; it then looks in a folder of the worker's own. The function raises RuntimeError on a worker where a
+    file is missing, changed or added.
+    """
+    files, apart = dict(sent.files), sent.apart
+
+    def checked(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        restore = _intercept(files, apart, fetched_by_workers)
+
+        def after_loading() -> Iterator[pd.Series]:
+            # MLflow loads before it asks for rows, and rows may come from another UDF, which loads then.
+            restore()
+            _check_asked(files)
+            yield from batches
+
+        try:
+            yield from answer(after_loading())
+        finally:
+            restore()
+
+    return checked
+
+
+# --- on a worker
+
+
+def _intercept(files: dict[str, str], apart: frozenset[str], fetched_by_workers: bool) -> Callable[[], None]:
+    """Have whatever MLflow loads in this process compared first; returns what ends that."""
+    # The module itself, not the loader that MLflow has in its place until somebody imports it.
+    pyfunc: Any = import_module("mlflow.pyfunc")
+    # Its bytecode beside the sources would be what nobody sent, for the next process that reads the directory.
+    sys.dont_write_bytecode = True
+    original, temporary = pyfunc.load_model, tempfile.tempdir
+    if fetched_by_workers:
+        tempfile.tempdir = _own_folder()
+
+    def load_checked(model_uri: str, *args: Any, dst_path: str | None = None, **kwargs: Any) -> Any:
+        folder = model_uri if dst_path is None else _download(model_uri, dst_path)
+        known = (folder, _digest_of(files))
+        if known not in _memory():
+            _compare(folder, files, apart)
+        loaded = original(folder, *args, **kwargs)
+        _memory().update({known: True, _digest_of(files): True})
+        return _known_by_content(loaded, files)
+
+    def restore() -> None:
+        if pyfunc.load_model is load_checked:
+            pyfunc.load_model = original
+            tempfile.tempdir = temporary
+
+    pyfunc.load_model = load_checked
+    return restore
+
+
+def _check_asked(files: dict[str, str]) -> None:
+    if _digest_of(files) not in _memory():
+        raise RuntimeError(
+            "MLflow has loaded the model without mlflow.pyfunc.load_model, and so before it could be compared with "
+            "what the job verified. Use the version of MLflow that stagewright names, on executors too."
+        )
+
+
+def _compare(folder: str, files: dict[str, str], apart: frozenset[str]) -> None:
+    """Raises RuntimeError where a directory is not, to the byte, the one that was sent."""
+    there = _names(folder)
+    for name, digest in files.items():
+        if name not in there:
+            raise _stranger(name, "is missing")
+        if _regular(Path(folder, name)) != digest:
+            raise _stranger(name, "is another file")
+    for name in sorted(there - files.keys() - apart):
+        raise _stranger(name, "was added")
+
+
+def _names(folder: str) -> set[str]:
+    """All that is no folder, and links to folders too. Raises FileNotFoundError where there is no such folder."""
+    if not os.path.isdir(folder):  # noqa: PTH112
+        raise FileNotFoundError(folder)
+    found: set[str] = set()
+    for here, folders, names in os.walk(folder):
+        linked = [name for name in folders if os.path.islink(os.path.join(here, name))]  # noqa: PTH114, PTH118
+        found.update(Path(here, name).relative_to(folder).as_posix() for name in (*names, *linked))
+    return found
+
+
+def _regular(path: Path) -> str | None:
+    """The SHA-256 of a file's content; None where it is a link, a folder or anything else."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stranger(name: str, what: str) -> RuntimeError:
+    return RuntimeError(
+        f"The model that reached this worker is not the one that the job verified: {name!r} {what}. Nothing of it was "
+        "loaded. See who may write to the worker's temporary folder, then run the job again."
+    )
+
+
+def _download(uri: str, into: str) -> str:
+    """Where the model is that this worker fetches for itself, once for each process."""
+    import mlflow.artifacts
+
+    if uri not in _memory():
+        _memory()[uri] = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into)
+    return str(_memory()[uri])
+
+
+def _known_by_content(loaded: Any, files: dict[str, str]) -> Any:
+    """Wrappers keep what they load by the digest that a version claims, and earlier ones do so still.
+
+    So it claims what was verified.
+    """
+    model = loaded.unwrap_python_model()
+    spec: Any = getattr(model, "spec", None)
+    if hasattr(spec, "model_digest") and MANIFEST in files:
+        model.spec = replace(spec, model_digest=files[MANIFEST])
+    return loaded
+
+
+def _digest_of(files: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def _own_folder() -> str:
+    memory = _memory()
+    if "" not in memory:
+        memory[""] = tempfile.mkdtemp(prefix="stagewright-worker-")
+    return str(memory[""])
+
+
+def _memory() -> dict[Any, Any]:
+    return sys.modules.setdefault(_MEMORY, ModuleType(_MEMORY)).__dict__
