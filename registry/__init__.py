@@ -34,6 +34,7 @@ from registry.errors import (
 from registry.facade import Registry
 from registry.gates import Gates
 from registry.gates.evidence import Comparison, Evidence
+from registry.ledger.auditing import Audited
 from registry.ledger.history import Event, EventKind
 from registry.ledger.promotion import Promotion
 from registry.ledger.standing import Standing, Tenure, tenure
@@ -41,6 +42,7 @@ from registry.registration.registering import Registration
 from registry.runs import Outcome, Run, RunStatus
 from registry.trust.policy import Policy, Use
 from registry.trust.signing import PublicKey
+from registry.trust.statements import Signer
 from registry.uri import Alias, Latest, ModelUri, Number
 from registry.verdicts import Verdict
 from registry.versions import ModelVersion, Stage
@@ -50,6 +52,7 @@ __all__ = [
     "Alias",
     "AliasNotFound",
     "ArtifactMismatch",
+    "Audited",
     "Comparison",
     "Event",
     "EventKind",
@@ -88,6 +91,7 @@ __all__ = [
     "RunNotFound",
     "RunStatus",
     "SignatureRefused",
+    "Signer",
     "Stage",
     "StageEmpty",
     "StagesRefused",
