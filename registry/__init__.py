@@ -35,6 +35,7 @@ from registry.errors import (
 from registry.facade import Registry
 from registry.gates import Gates
 from registry.gates.evidence import Comparison, Evidence
+from registry.ledger.auditing import Audited
 from registry.ledger.history import Event, EventKind
 from registry.ledger.promotion import Promotion
 from registry.ledger.standing import Standing, Tenure, tenure
@@ -42,6 +43,7 @@ from registry.registration.registering import Registration
 from registry.runs import Outcome, Run, RunStatus
 from registry.trust.policy import Policy, Use
 from registry.trust.signing import PublicKey
+from registry.trust.statements import Signer
 from registry.uri import Alias, Latest, ModelUri, Number
 from registry.verdicts import Verdict
 from registry.versions import ModelVersion, Stage
@@ -51,6 +53,7 @@ __all__ = [
     "Alias",
     "AliasNotFound",
     "ArtifactMismatch",
+    "Audited",
     "Comparison",
     "Event",
     "EventKind",
@@ -90,6 +93,7 @@ __all__ = [
     "RunNotFound",
     "RunStatus",
     "SignatureRefused",
+    "Signer",
     "Stage",
     "StageEmpty",
     "StagesRefused",

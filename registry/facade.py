@@ -9,16 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from registry import resolution
+from registry import resolution, tag_values
 from registry import tags as keys
 from registry.connection import Address
 from registry.errors import RunNotFound
-from registry.ledger import history, promotion, repair
+from registry.ledger import auditing, look, promotion
+from registry.ledger.history import Event
+from registry.ledger.look import Ledger
 from registry.ledger.standing import Standing, at
 from registry.registration import registering as registration
 from registry.runs import Outcome, Run
-from registry.trust import artifacts, policy, signing
+from registry.trust import approvals, artifacts, policy, signing
 from registry.trust.policy import Policy, Use
+from registry.trust.statements import Signer
 from registry.uri import ModelUri
 from registry.versions import ModelVersion, Stage
 
@@ -50,9 +53,12 @@ class Registry:
         )
 
     def resolve(self, uri: str | ModelUri) -> ModelVersion:
-        """The one version that a `models:/` reference means now; see `registry.resolution.resolve`."""
+        """The one version that a `models:/` reference means now; see `registry.resolution.resolve`.
+
+        What the registry shows is what is meant, also in the middle of a move: the ledger is not asked.
+        """
         wanted = ModelUri.parse(uri) if isinstance(uri, str) else uri
-        repair.if_begun(self._client, wanted.name)
+        self._tell_of_unfinished(wanted.name)
         return resolution.resolve(self._client, wanted)
 
     def fetch(self, version: ModelVersion, into: Path | str) -> Path:
@@ -111,6 +117,13 @@ class Registry:
             self.fetch(version, scratch)
         return key
 
+    def approve(self, version: ModelVersion, stage: Stage | str, signer: Signer) -> None:
+        """Agree that a version may stand in a stage, once its bytes are fetched and verified; for gates to ask."""
+        said = approvals.approval(version, Stage.parse(stage), signer)
+        with tempfile.TemporaryDirectory(prefix="stagewright-approve-") as scratch:
+            self.fetch(version, scratch)
+        self.set_version_tags(version, said)
+
     def promote(
         self,
         name: str,
@@ -119,34 +132,53 @@ class Registry:
         because: str = "",
         **more: Unpack[promotion.Conditions],
     ) -> promotion.Promotion:
-        """Move a version to a stage, with its alias; see `registry.promotion.promote`."""
-        return promotion.promote(
-            self._client, promotion.Move(name, number, Stage.parse(stage), because, **more)
-        )
+        """Move a version to a stage, with its alias; see `registry.promotion.promote`.
 
-    def rollback(self, name: str, stage: Stage | str, because: str = "") -> promotion.Promotion:
-        """Move the version before back into a stage; see `registry.promotion.rollback`."""
-        return promotion.rollback(self._client, name, Stage.parse(stage), because)
+        The event is signed by `signer`, by default with the key that STAGEWRIGHT_PRIVATE_KEY names, if it names one.
+        """
+        conditions: promotion.Conditions = {"signer": Signer.configured(), **more}
+        with tag_values.once():
+            return promotion.promote(
+                self._client, promotion.Move(name, number, Stage.parse(stage), because, **conditions)
+            )
 
-    def history(self, name: str) -> list[history.Event]:
+    def rollback(
+        self, name: str, stage: Stage | str, because: str = "", signer: Signer | None = None
+    ) -> promotion.Promotion:
+        """Move the version before back into a stage; see `registry.promotion.rollback`, and `promote` on `signer`."""
+        with tag_values.once():
+            return promotion.rollback(
+                self._client, name, Stage.parse(stage), because, signer or Signer.configured()
+            )
+
+    def history(self, name: str) -> list[Event]:
         """Everything that happened to a model's versions, oldest first.
 
-        What was changed outside since is written down first; without the right to write it is only shown.
+        At the end, without an id, is what was changed outside and no promotion has written down yet.
         """
-        ledger = repair.read_only(self._client, name)
+        ledger = self._look(name)
         return [*ledger.events, *ledger.outside]
+
+    def audit(self, name: str, trusted: Sequence[signing.PublicKey]) -> list[auditing.Audited]:
+        """The history with what keys say of each event; see `registry.ledger.auditing`."""
+        return auditing.audit(self._look(name), trusted)
 
     def standing(self, name: str, moment: datetime | None = None) -> Standing:
         """Which version stood where at a moment, as the ledger tells it; now, without one."""
-        return at(self.history(name), moment or datetime.now(UTC))
+        return at(self.counted(name), moment or datetime.now(UTC))
+
+    def counted(self, name: str) -> list[Event]:
+        """The history without the moves that do not count, since a policy wants moves to be signed by others."""
+        ledger = self._look(name)
+        return [*ledger.counted, *ledger.outside]
 
     def faults(self, name: str) -> list[tuple[str, str]]:
         """What is wrong with where a model's versions stand, each with what to do; empty where all is well."""
-        return repair.faults(repair.read_only(self._client, name))
+        return look.faults(Ledger.shown(self._client, name))
 
     def versions(self, name: str) -> list[ModelVersion]:
         """All versions of a model, lowest number first, with their stages and aliases."""
-        repair.if_begun(self._client, name)
+        self._tell_of_unfinished(name)
         return self._client.versions(name)
 
     def names(self) -> list[str]:
@@ -186,9 +218,24 @@ class Registry:
     def model_of(self, run_id: str) -> ModelVersion:
         """The version that a run used. Raises RunNotFound where it is no run of a version."""
         said = self._client.runs.get(run_id).tags
-        if keys.RUN_MODEL_NAME not in said:
+        number = said.get(keys.RUN_MODEL_VERSION, "")
+        if keys.RUN_MODEL_NAME not in said or not (
+            number.isascii() and number.isdigit() and len(number) < 19
+        ):
             raise RunNotFound(f"The run {run_id!r} used no model version.", "Give the run of a scoring job.")
-        return self._client.version(said[keys.RUN_MODEL_NAME], int(said[keys.RUN_MODEL_VERSION]))
+        return self._client.version(said[keys.RUN_MODEL_NAME], int(number))
+
+    def _tell_of_unfinished(self, name: str) -> None:
+        if look.begun(self._client.model(name)):
+            self._look(name)
+
+    def _look(self, name: str) -> Ledger:
+        """The ledger as it is, with a line for each thing that the next move has to mend."""
+        ledger = Ledger.shown(self._client, name)
+        for line in (*look.unfinished(ledger), ledger.passed_over):
+            if line:
+                tag_values.warn(line)
+        return ledger
 
     @cached_property
     def _client(self) -> Client:

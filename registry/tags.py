@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from registry import tag_values
 from registry.errors import InvalidTag
 
 NAMESPACE = "stagewright."
@@ -37,11 +38,18 @@ EVIDENCE_AT = "at"
 # On a version: one signature for each key that signed it.
 SIGNATURE = "stagewright.signature."
 
+# On a version: one signature of an evaluation's or a comparison's figures for each key, and one approval.
+EVIDENCE_SIGNATURE = "stagewright.evidence_signature."
+COMPARISON_SIGNATURE = "stagewright.comparison_signature."
+APPROVAL = "stagewright.approval."
+
 # On a registered model: what may be registered and used.
 POLICY = "stagewright.policy"
 
 # On a registered model: one tag an event.
 EVENT = "stagewright.event."
+# On a registered model: one signature of an event for each key that signed it.
+EVENT_SIGNATURE = "stagewright.event_signature."
 # One tag for each process that is deciding on a move, gone when the move is complete.
 CLAIM = "stagewright.claim."
 _BEGINNING = "beginning"
@@ -77,13 +85,21 @@ def measured(choice: str, metric: str) -> str:
     return f"{MEASURED}{choice}.{metric}"
 
 
-def all_measured(of_version: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """Precision, transform or decoding -> metric -> value, from the keys that `measured` spells."""
+def all_measured(of_version: Mapping[str, str], whose: str = "") -> dict[str, dict[str, float]]:
+    """Precision, transform or decoding -> metric -> value, from the keys that `measured` spells.
+
+    What is no number is passed over with a line that names the tag and `whose` it is.
+    """
     found: dict[str, dict[str, float]] = {}
     for key, value in sorted(of_version.items()):
         precision, dot, metric = key.removeprefix(MEASURED).partition(".")
         if key.startswith(MEASURED) and dot:
-            found.setdefault(precision, {})[metric] = float(value)
+            try:
+                figure = tag_values.number(value)
+            except tag_values.Malformed as why:
+                tag_values.skipped(key, why, whose)
+            else:
+                found.setdefault(precision, {})[metric] = figure
     return found
 
 
@@ -95,6 +111,21 @@ def evidence(dataset: str, precision: str, what: str) -> str:
 def comparison(against: int, dataset: str, what: str) -> str:
     """The key of one figure of a comparison: `stagewright.comparison.VERSION.DATASET.agreement`."""
     return f"{COMPARISON}{against}.{dataset}.{what}"
+
+
+def evidence_signature(dataset: str, precision: str, fingerprint: str) -> str:
+    """The key of one key's signature of an evaluation's figures."""
+    return f"{EVIDENCE_SIGNATURE}{dataset}.{precision}.{fingerprint}"
+
+
+def comparison_signature(against: int, dataset: str, fingerprint: str) -> str:
+    """The key of one key's signature of a comparison's figures."""
+    return f"{COMPARISON_SIGNATURE}{against}.{dataset}.{fingerprint}"
+
+
+def approval(stage: str, fingerprint: str) -> str:
+    """The key of one key's approval of a version for a stage: `stagewright.approval.STAGE.FINGERPRINT`."""
+    return f"{APPROVAL}{stage}.{fingerprint}"
 
 
 def signature(fingerprint: str) -> str:
@@ -109,6 +140,17 @@ def signers(of_version: Mapping[str, str]) -> list[str]:
 
 def event(key: str) -> str:
     return f"{EVENT}{key}"
+
+
+def event_signature(event_id: str, fingerprint: str) -> str:
+    """The key of one key's signature of an event."""
+    return f"{EVENT_SIGNATURE}{event_id}.{fingerprint}"
+
+
+def event_signers(event_id: str, of_model: Mapping[str, str]) -> list[str]:
+    """The fingerprints of the keys that signed an event, as their tags claim."""
+    prefix = f"{EVENT_SIGNATURE}{event_id}."
+    return sorted(key.removeprefix(prefix) for key in of_model if key.startswith(prefix))
 
 
 def claim(parent: str, process: str) -> str:

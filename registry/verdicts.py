@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from registry.tag_values import flag_of, text_of
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -28,5 +30,12 @@ class Verdict:
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Verdict:
-        """What `document` wrote."""
-        return cls(said["gate"], said["passed"], said["found"], said["wanted"], said.get("run", ""))
+        """What `document` wrote. Raises registry.tag_values.Malformed on anything else."""
+        run_id = text_of(said, "run") if "run" in said else ""
+        return cls(
+            text_of(said, "gate"),
+            flag_of(said, "passed"),
+            text_of(said, "found"),
+            text_of(said, "wanted"),
+            run_id,
+        )

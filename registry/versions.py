@@ -96,7 +96,7 @@ class ModelVersion:
     @property
     def measured(self) -> dict[str, dict[str, float]]:
         """Precision, transform or decoding -> figure -> value, as measured against f32, exact and full."""
-        return tags.all_measured(self.tags)
+        return tags.all_measured(self.tags, self.pinned_uri)
 
     @property
     def pickled(self) -> tuple[str, ...]:

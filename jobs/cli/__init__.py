@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 
 from registry import Refusal, RegistryError
+from registry.tag_values import once
 
 from .shared import say
 
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code and never shows a traceback for a user's mistake."""
     _quieten()
     try:
-        code = cli.main(args=arguments, prog_name="stagewright", standalone_mode=False)
+        with once():
+            code = cli.main(args=arguments, prog_name="stagewright", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()

@@ -11,6 +11,7 @@ from registry import Event, EventKind, ModelVersion, Policy, Promotion, Stage, T
 from ..tables import DIGEST_SHOWN, aligned
 
 REASON_SHOWN = 72
+EVENT_HEADER = ("WHEN (UTC)", "WHO", "WHAT", "VERSION", "FROM", "TO", "INSTEAD OF", "BECAUSE")
 _WORDS = {EventKind.ROLLED_BACK: "rolled back", EventKind.SEEN: "seen from outside"}
 
 
@@ -69,8 +70,8 @@ def _precisions(version: ModelVersion) -> str:
 
 
 def event_document(event: Event) -> dict[str, Any]:
-    """One event of the ledger, whole."""
-    return {name: _plain(value) for name, value in asdict(event).items()}
+    """One event of the ledger, whole; `recorded` is false where it was seen and no promotion has written it down."""
+    return {name: _plain(value) for name, value in asdict(event).items()} | {"recorded": bool(event.event_id)}
 
 
 def _plain(value: Any) -> Any:
@@ -83,28 +84,27 @@ def events(found: Sequence[Event]) -> list[str]:
     """One line an event, the newest last."""
     if not found:
         return ["Nothing has happened to this model through stagewright."]
-    header = ("WHEN (UTC)", "WHO", "WHAT", "VERSION", "FROM", "TO", "INSTEAD OF", "BECAUSE")
-    return aligned(
-        header,
-        (
-            (
-                f"{event.at:%Y-%m-%d %H:%M:%S}",
-                event.who,
-                _WORDS.get(event.kind, event.kind.value),
-                str(event.version),
-                event.from_stage.value,
-                event.to_stage.value,
-                str(event.previous or "-"),
-                _one_line(event.because) or _explained(event) or "-",
-            )
-            for event in found
-        ),
+    return aligned(EVENT_HEADER, map(event_row, found))
+
+
+def event_row(event: Event) -> tuple[str, ...]:
+    """One event below EVENT_HEADER."""
+    return (
+        f"{event.at:%Y-%m-%d %H:%M:%S}",
+        one_line(event.who),
+        _WORDS.get(event.kind, event.kind.value),
+        str(event.version),
+        event.from_stage.value,
+        event.to_stage.value,
+        str(event.previous or "-"),
+        one_line(event.because) or one_line(_explained(event)) or "-",
     )
 
 
-def _one_line(text: str) -> str:
-    """A reason as a table shows it; `--json` has all of it."""
-    return textwrap.shorten(text, REASON_SHOWN, placeholder=" …")
+def one_line(text: str) -> str:
+    """A text as a table shows it, without what a terminal would obey; `--json` has all of it."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return textwrap.shorten(printable, REASON_SHOWN, placeholder=" …")
 
 
 def _explained(event: Event) -> str:
@@ -136,7 +136,7 @@ def standing(moment: datetime, found: Sequence[Tenure]) -> list[str]:
     for tenure in found:
         event = tenure.since
         by = (
-            (f"{event.at:%Y-%m-%d %H:%M:%S}", event.who, _one_line(event.because) or "-")
+            (f"{event.at:%Y-%m-%d %H:%M:%S}", one_line(event.who), one_line(event.because) or "-")
             if event
             else ("-", "-", "-")
         )
@@ -148,7 +148,7 @@ def standing(moment: datetime, found: Sequence[Tenure]) -> list[str]:
 def verdicts(found: Sequence[Verdict]) -> list[str]:
     """One line a gate, and below them the commands that bring what is missing."""
     rows = [
-        (verdict.gate, verdict.found, verdict.wanted, "passed" if verdict.passed else "FAILED")
+        (verdict.gate, one_line(verdict.found), verdict.wanted, "passed" if verdict.passed else "FAILED")
         for verdict in found
     ]
     steps = dict.fromkeys(verdict.next_step for verdict in found if verdict.next_step)
@@ -163,6 +163,7 @@ def policy_document(name: str, found: Policy) -> dict[str, Any]:
         "require_signature": bool(found.public_keys),
         "public_keys": [key.fingerprint for key in found.public_keys],
         "only_stage": found.only_stage.value if found.only_stage else None,
+        "move_keys": [key.fingerprint for key in found.move_keys],
         "set_by": found.set_by or None,
         "set_at": found.set_at or None,
     }
@@ -173,6 +174,7 @@ def policy(found: Policy) -> list[str]:
     lines = ["refuses pickled parts"] if found.refuse_pickled else []
     lines += [f"takes what is signed by {key.fingerprint}" for key in found.public_keys]
     lines += [f"lets jobs use {found.only_stage.value} only"] if found.only_stage else []
+    lines += [f"counts moves that are signed by {key.fingerprint}" for key in found.move_keys]
     author = f" (set by {found.set_by} at {found.set_at})" if found.set_by else ""
     return [f"{found.declared[0].upper()}{found.declared[1:]}{author}:", *(lines or ["refuses nothing"])]
 

@@ -6,6 +6,7 @@ import click
 
 from .job_options import BATCH_SIZE, DATASET, DECODE, PRECISION, ROWS, RUNNING, TRANSFORM
 from .running import carry_out
+from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
 
 
 @click.command()
@@ -22,11 +23,14 @@ from .running import carry_out
 @DECODE
 @TRANSFORM
 @BATCH_SIZE
+@PRIVATE_KEY
+@PASSWORD_ENV
 @RUNNING
-def evaluate(uri: str, **given: Any) -> None:
+def evaluate(uri: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
     """Say how often the version that URI means is right, on labelled photos; kept for gates to ask."""
     from ..evaluation import evaluating
 
+    given["signer"] = signer(private_key, password_env)
     carry_out(evaluating.from_options(uri, given), evaluating.check, evaluating.evaluate, given)
 
 
@@ -42,11 +46,14 @@ def evaluate(uri: str, **given: Any) -> None:
 @DATASET
 @PRECISION
 @BATCH_SIZE
+@PRIVATE_KEY
+@PASSWORD_ENV
 @RUNNING
-def compare(uri_a: str, uri_b: str, **given: Any) -> None:
+def compare(uri_a: str, uri_b: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
     """Ask two versions about the same photos: URI_A, and URI_B that may take its place."""
     from ..comparison import comparing
 
+    given["signer"] = signer(private_key, password_env)
     carry_out(comparing.from_options(uri_a, uri_b, given), comparing.check, comparing.compare, given)
 
 

@@ -26,6 +26,13 @@ from .shared import AS_JSON, NAME, answer
     type=click.Choice(["Staging", "Production"], case_sensitive=False),
     help="Let jobs use what is in this stage only; evaluations may use all.",
 )
+@click.option(
+    "--move-key",
+    "move_keys",
+    metavar="FILE",
+    multiple=True,
+    help="Let only moves count that this key has signed, in PEM; repeat for more, of which one must have.",
+)
 @click.option("--clear", is_flag=True, help="Refuse nothing any more.")
 @AS_JSON
 def policy(name: str, as_json: bool, clear: bool, **given: Any) -> None:
@@ -41,7 +48,11 @@ def policy(name: str, as_json: bool, clear: bool, **given: Any) -> None:
 
 
 def _wanted(
-    refuse: tuple[str, ...], require_signature: bool, public_keys: tuple[str, ...], only_stage: str | None
+    refuse: tuple[str, ...],
+    require_signature: bool,
+    public_keys: tuple[str, ...],
+    only_stage: str | None,
+    move_keys: tuple[str, ...],
 ) -> Policy:
     if require_signature != bool(public_keys):
         raise click.UsageError("--require-signature and --public-key FILE go together.")
@@ -50,6 +61,7 @@ def _wanted(
         refuse_pickled="pickled" in refuse,
         public_keys=tuple(PublicKey.read(file) for file in public_keys),
         only_stage=Stage.parse(only_stage) if only_stage else None,
+        move_keys=tuple(PublicKey.read(file) for file in move_keys),
     )
 
 

@@ -1,12 +1,13 @@
 """The commands that look and change nothing."""
 
 from datetime import datetime
+from pathlib import Path
 
 import click
 
-from registry import Registry, Stage, tenure
+from registry import PublicKey, Registry, Stage, tenure
 
-from . import documents
+from . import auditing, documents
 from .shared import AS_JSON, NAME, Moment, answer
 
 
@@ -37,15 +38,30 @@ def resolve(uri: str, as_json: bool) -> None:
     metavar="TIMESTAMP",
     help="Which version stood where then, such as 2026-11-24T09:30 (UTC, or with an offset).",
 )
+@click.option(
+    "--public-key",
+    "public_keys",
+    metavar="FILE",
+    multiple=True,
+    help="Say of each event whether this key signed it and it is as it was signed, in PEM; repeat for more.",
+)
 @AS_JSON
-def history(name: str, moment: datetime | None, as_json: bool) -> None:
+def history(name: str, moment: datetime | None, public_keys: tuple[str, ...], as_json: bool) -> None:
     """Show who registered, promoted and rolled back what, when and why."""
-    events = Registry().history(name)
+    if public_keys and moment is not None:
+        raise click.UsageError("--at and --public-key do not go together.")
+    if public_keys:
+        keys = {PublicKey.read(file): Path(file).name for file in public_keys}
+        found = Registry().audit(name, list(keys))
+        answer([auditing.document(one) for one in found], auditing.table(found, keys), as_json)
+        return
     if moment is None:
+        events = Registry().history(name)
         answer([documents.event_document(event) for event in events], documents.events(events), as_json)
     else:
-        found = [tenure(events, stage, moment) for stage in (Stage.PRODUCTION, Stage.STAGING)]
-        answer(documents.standing_document(moment, found), documents.standing(moment, found), as_json)
+        counted = Registry().counted(name)
+        stood = [tenure(counted, stage, moment) for stage in (Stage.PRODUCTION, Stage.STAGING)]
+        answer(documents.standing_document(moment, stood), documents.standing(moment, stood), as_json)
 
 
 COMMANDS = (versions, resolve, history)

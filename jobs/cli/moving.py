@@ -9,7 +9,7 @@ import click
 from registry import GateRefused, Gates, Registry, Verdict
 
 from . import documents
-from .shared import BECAUSE, NAME, Expectation, answer, say
+from .shared import BECAUSE, NAME, PASSWORD_ENV, PRIVATE_KEY, Expectation, answer, say, signer
 
 
 @click.command()
@@ -28,11 +28,21 @@ from .shared import BECAUSE, NAME, Expectation, answer, say
     is_flag=True,
     help="Move it though a gate refuses or Production is left empty; takes --because.",
 )
-def promote(name: str, version: int, stage: str, gates: str | None, **given: Any) -> None:
+@PRIVATE_KEY
+@PASSWORD_ENV
+def promote(
+    name: str,
+    version: int,
+    stage: str,
+    gates: str | None,
+    private_key: str | None,
+    password_env: str | None,
+    **given: Any,
+) -> None:
     """Move VERSION of NAME to STAGE (Staging, Production or Archived), its alias along with it."""
-    judge = _gates(gates).of(stage)
+    judge, key = _gates(gates).of(stage), signer(private_key, password_env)
     try:
-        moved = Registry().promote(name, version, stage, judge=judge, **given)
+        moved = Registry().promote(name, version, stage, judge=judge, signer=key, **given)
     except GateRefused as refused:
         _show(refused.verdicts)
         raise
@@ -58,9 +68,11 @@ def _show(verdicts: Sequence[Verdict]) -> None:
 @NAME
 @click.argument("stage")
 @BECAUSE
-def rollback(name: str, stage: str, because: str) -> None:
+@PRIVATE_KEY
+@PASSWORD_ENV
+def rollback(name: str, stage: str, because: str, private_key: str | None, password_env: str | None) -> None:
     """Put the version back that held STAGE before."""
-    moved = Registry().rollback(name, stage, because=because)
+    moved = Registry().rollback(name, stage, because=because, signer=signer(private_key, password_env))
     answer(None, documents.moved(moved), as_json=False)
 
 

@@ -1,17 +1,29 @@
 """What several commands share: options, and the two ways of saying something."""
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from registry import Signer, UserError
+
 NAME = click.argument("name")
 AS_JSON = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there."
 )
 BECAUSE = click.option("--because", metavar="TEXT", default="", help="Why; kept in the model's history.")
+
+PRIVATE_KEY = click.option(
+    "--private-key",
+    metavar="FILE",
+    help="Sign what is written with this key, in PEM (default: STAGEWRIGHT_PRIVATE_KEY, if it is set).",
+)
+PASSWORD_ENV = click.option(
+    "--password-env", metavar="NAME", help="The environment variable with the key's password."
+)
 
 
 class Expectation(click.ParamType[int | str]):
@@ -43,6 +55,24 @@ class Moment(click.ParamType[datetime]):
                 f"{value!r} is no time; write it as 2026-11-24T09:30 or 2026-11-24T09:30+01:00.", param, ctx
             )
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def password(variable: str | None) -> str | None:
+    """What an environment variable has. Raises UserError where there is none of that name."""
+    if variable is None:
+        return None
+    if variable not in os.environ:
+        raise UserError(f"There is no environment variable {variable!r}.", "Set it to the key's password.")
+    return os.environ[variable]
+
+
+def signer(private_key: str | None, password_env: str | None) -> Signer | None:
+    """The key of --private-key, else the configured one, if there is one. Raises UserError."""
+    if private_key is None:
+        if password_env is not None:
+            raise click.UsageError("--password-env is of use only with --private-key FILE.")
+        return Signer.configured()
+    return Signer.read(private_key, password(password_env))
 
 
 def say(line: str) -> None:

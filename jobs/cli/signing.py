@@ -1,13 +1,12 @@
-"""The commands that sign a version and check who signed it."""
+"""The commands that sign a version, check who signed it, and approve of it for a stage."""
 
-import os
 from pathlib import Path
 
 import click
 
-from registry import PublicKey, Registry, UserError
+from registry import PublicKey, Registry, Stage
 
-from .shared import AS_JSON, answer
+from .shared import AS_JSON, NAME, PASSWORD_ENV, answer, password, signer
 
 
 @click.command()
@@ -18,13 +17,13 @@ from .shared import AS_JSON, answer
     metavar="FILE",
     help="A key on an elliptic curve, in PEM (openssl ecparam).",
 )
-@click.option("--password-env", metavar="NAME", help="The environment variable with the key's password.")
+@PASSWORD_ENV
 @AS_JSON
 def sign(uri: str, private_key: str, password_env: str | None, as_json: bool) -> None:
     """Fetch and verify the version that URI means, and vouch for its bytes with a key of yours."""
     registry = Registry()
     version = registry.resolve(uri)
-    signed = registry.vouch(version, Path(private_key), _password(password_env))
+    signed = registry.vouch(version, Path(private_key), password(password_env))
     said = {
         "uri": version.pinned_uri,
         "fingerprint": signed.key.fingerprint,
@@ -64,12 +63,36 @@ def verify(uri: str, public_keys: tuple[str, ...], as_json: bool) -> None:
     answer(said, [f"{version.pinned_uri} is as {key.fingerprint} signed it."], as_json)
 
 
-def _password(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    if variable not in os.environ:
-        raise UserError(f"There is no environment variable {variable!r}.", "Set it to the key's password.")
-    return os.environ[variable]
+@click.command()
+@NAME
+@click.argument("version", type=int)
+@click.argument("stage", type=click.Choice(["Staging", "Production"], case_sensitive=False))
+@click.option(
+    "--private-key",
+    metavar="FILE",
+    help="Your key on an elliptic curve, in PEM (default: STAGEWRIGHT_PRIVATE_KEY).",
+)
+@PASSWORD_ENV
+@AS_JSON
+def approve(
+    name: str, version: int, stage: str, private_key: str | None, password_env: str | None, as_json: bool
+) -> None:
+    """Agree with a key of yours that VERSION of NAME may stand in STAGE, once it is fetched and verified."""
+    key = signer(private_key, password_env)
+    if key is None:
+        raise click.UsageError("Give a key: --private-key FILE, or STAGEWRIGHT_PRIVATE_KEY.")
+    registry = Registry()
+    found = registry.resolve(f"models:/{name}/{version}")
+    registry.approve(found, stage, key)
+    where, by = Stage.parse(stage).value, key.public.fingerprint
+    said = {
+        "uri": found.pinned_uri,
+        "stage": where,
+        "manifest_digest": found.manifest_digest,
+        "fingerprint": by,
+    }
+    line = f"{found.pinned_uri} with the manifest {found.manifest_digest} is approved for {where} by {by}."
+    answer(said, [line], as_json)
 
 
-COMMANDS = (sign, verify)
+COMMANDS = (sign, verify, approve)

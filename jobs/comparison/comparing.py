@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 
 from pyfunc_models import Status
 from pyfunc_models.pairs.packing import share_decoder
-from registry import Comparison, ModelVersion, Registry, Use
+from registry import Comparison, ModelVersion, Registry, Signer, Use
 from registry.gates.evidence import comparisons_of
+from registry.gates.signed_figures import comparison_tags
 
 from ..errors import InputError, JobFailed
 from ..evaluation import labelled
@@ -41,7 +42,8 @@ class CompareJob:
     """Version `a` is held against its challenger `b`, on the photos of `source`; the table goes to `output`.
 
     With `labels`, a CSV as `EvaluateJob` takes it, `source` is a folder and only the photos that it names are
-    compared. Of `options`, `content_column`, `keep`, `precision` (of both) and `batch_size` are heeded.
+    compared. Of `options`, `content_column`, `keep`, `precision` (of both) and `batch_size` are heeded. The figures are
+    signed by `signer`.
     """
 
     a: str
@@ -53,6 +55,7 @@ class CompareJob:
     options: ScoreOptions = field(default_factory=ScoreOptions)
     max_error_rate: float = batch.DEFAULT_MAX_ERROR_RATE
     experiment: str | None = None
+    signer: Signer | None = field(default_factory=Signer.configured)
 
 
 def from_options(a: str, b: str, given: Mapping[str, Any]) -> CompareJob:
@@ -67,6 +70,7 @@ def from_options(a: str, b: str, given: Mapping[str, Any]) -> CompareJob:
         options=batch.options_of(given),
         max_error_rate=given["max_error_rate"],
         experiment=given["experiment"],
+        signer=given["signer"],
     )
 
 
@@ -137,7 +141,7 @@ def compare(
         for side in (done.a, done.b):
             side.check_budget(job.max_error_rate)
         if a.name == b.name:
-            registry.set_version_tags(b, _evidence(done, contest).as_tags())
+            registry.set_version_tags(b, _evidence_tags(_evidence(done, contest), contest, job.signer))
     return done
 
 
@@ -198,6 +202,12 @@ def _report(
         metrics=figures.figures(totals, contest.labels is not None),
         disagreements=figures.disagreements(written, key, contest.names),
     )
+
+
+def _evidence_tags(found: Comparison, contest: Contest, signer: Signer | None) -> dict[str, str]:
+    """The figures, and after them what signs them."""
+    said = found.as_tags()
+    return said | comparison_tags(contest.b, found, contest.a, signer) if signer else said
 
 
 def _evidence(done: ComparisonReport, contest: Contest) -> Comparison:

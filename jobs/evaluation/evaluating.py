@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pyfunc_models import Status
-from registry import Evidence, Registry, Use
+from registry import Evidence, Registry, Signer, Use
+from registry.gates.signed_figures import evidence_tags
 
 from ..errors import JobFailed
 from ..scoring import batch, sources, udf
@@ -38,7 +39,7 @@ class EvaluateJob:
     """Which version on which photos: `images` is a folder, `labels` a CSV with `file` (below it) and `class_index`.
 
     `dataset` is what gates call the photos; by default it is the folder's name. Of `options`, what is kept
-    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`.
+    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`. The figures are signed by `signer`.
     """
 
     model: str
@@ -48,6 +49,7 @@ class EvaluateJob:
     options: ScoreOptions = field(default_factory=ScoreOptions)
     max_error_rate: float = batch.DEFAULT_MAX_ERROR_RATE
     experiment: str | None = None
+    signer: Signer | None = field(default_factory=Signer.configured)
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
@@ -60,6 +62,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
         options=batch.options_of(given),
         max_error_rate=given["max_error_rate"],
         experiment=given["experiment"],
+        signer=given["signer"],
     )
 
 
@@ -115,7 +118,7 @@ def evaluate(
         run.outcome = done.outcome()
         _keep(registry, photos, subject.names, run.run_id)
         done.scored.check_budget(job.max_error_rate)
-        registry.set_version_tags(version, done.evidence.as_tags())
+        registry.set_version_tags(version, _evidence_tags(done, subject, job.signer))
     return done
 
 
@@ -183,6 +186,12 @@ def _report(
     )
     worst = classes.loc[classes["accuracy"].idxmin(), "label"]
     return EvaluationReport(scored, evidence, classes=len(classes), worst_class=str(worst))
+
+
+def _evidence_tags(done: EvaluationReport, subject: Subject, signer: Signer | None) -> dict[str, str]:
+    """The figures, and after them what signs them."""
+    said = done.evidence.as_tags()
+    return said | evidence_tags(subject.scored.version, done.evidence, signer) if signer else said
 
 
 def _choices(options: ScoreOptions) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.gates.evidence import Comparison, comparisons_of
 from registry.gates.figures import NOBODY_THERE, age_of, figure, fresh, no_metric
 from registry.gates.gate import Finding, Gate
 from registry.gates.photos import dataset_of
+from registry.gates.signed_figures import signed_comparison
 from registry.toml_tables import Table
+from registry.trust.signing import PublicKey
 from registry.versions import ModelVersion
 
 # How comparisons name their figures.
@@ -31,6 +33,7 @@ class Compared:
     bound: float
     dataset: str
     max_age_days: float | None = None
+    keys: tuple[PublicKey, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,7 +43,11 @@ class Compared:
     def wanted(self) -> str:
         age = "" if self.max_age_days is None else f" within {self.max_age_days:g} days"
         asked = f"not worse at p < {self.bound:g}" if self.metric == MCNEMAR_P else f">= {self.bound:g}"
-        return f"{asked} on {self.dataset}{age}"
+        return f"{asked} on {self.dataset}{age}" + (", signed" if self.keys else "")
+
+    def signed_by(self, keys: tuple[PublicKey, ...]) -> Gate:
+        """Only signed figures count."""
+        return replace(self, keys=keys)
 
     def look(self, candidate: ModelVersion, current: ModelVersion | None) -> Finding:
         """Passes where no version is there yet; without a comparison with that very version it fails."""
@@ -49,10 +56,14 @@ class Compared:
         step = (
             f"stagewright compare {current.pinned_uri} {candidate.pinned_uri} "
             f"--input DIR --labels CSV --output PATH --dataset {self.dataset}"
-        )
+        ) + (" --private-key FILE" if self.keys else "")
         comparison = self._comparison(candidate, current)
         if comparison is None:
             return Finding(False, f"not compared with version {current.number}", next_step=step)
+        if self.keys:
+            comparison = signed_comparison(candidate, comparison, current, self.keys)
+        if comparison is None:
+            return Finding(False, "not signed by these keys", next_step=step)
         if not fresh(comparison.at, self.max_age_days):
             return Finding(False, age_of(comparison.at), comparison.run_id, step)
         return self._judged(comparison)

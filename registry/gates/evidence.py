@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from registry import tags
+from registry import tag_values, tags
 from registry.errors import InvalidName
 from registry.versions import ModelVersion
 
 # A data set's name is one part of a tag's key, whose parts are divided by dots.
 _DATASET = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Evidence:
         return said | {
             tags.evidence(self.dataset, self.precision, tags.EVIDENCE_RUN): self.run_id,
             tags.evidence(self.dataset, self.precision, tags.EVIDENCE_DIGEST): self.dataset_digest,
-            tags.evidence(self.dataset, self.precision, tags.EVIDENCE_AT): _written(self.at),
+            tags.evidence(self.dataset, self.precision, tags.EVIDENCE_AT): written(self.at),
         }
 
 
@@ -63,30 +65,41 @@ class Comparison:
         return said | {
             tags.comparison(self.against, self.dataset, tags.EVIDENCE_RUN): self.run_id,
             tags.comparison(self.against, self.dataset, tags.EVIDENCE_DIGEST): self.dataset_digest,
-            tags.comparison(self.against, self.dataset, tags.EVIDENCE_AT): _written(self.at),
+            tags.comparison(self.against, self.dataset, tags.EVIDENCE_AT): written(self.at),
         }
 
 
 def evidence_of(version: ModelVersion) -> list[Evidence]:
-    """Everything that evaluations left on a version, by data set and precision."""
+    """Everything that evaluations left on a version, by data set and precision.
+
+    A tag that cannot be read is passed over with a line that names it.
+    """
     return [
-        Evidence(dataset, *_digest_first(said, precision), metrics=_metrics(said))
+        Evidence(
+            dataset,
+            said.get(tags.EVIDENCE_DIGEST, ""),
+            precision,
+            said.get(tags.EVIDENCE_RUN, ""),
+            _at(tags.evidence(dataset, precision, tags.EVIDENCE_AT), version),
+            _metrics(said, tags.evidence(dataset, precision, ""), version),
+        )
         for (dataset, precision), said in _grouped(version, tags.EVIDENCE)
     ]
 
 
 def comparisons_of(version: ModelVersion) -> list[Comparison]:
-    """Everything that comparisons left on a challenger, by the version that it was held against."""
+    """Everything that comparisons left on a challenger, by the version that it was held against; as `evidence_of`."""
     return [
         Comparison(
             int(against),
             dataset,
             said.get(tags.EVIDENCE_DIGEST, ""),
             said.get(tags.EVIDENCE_RUN, ""),
-            _read(said),
-            _metrics(said),
+            _at(tags.comparison(int(against), dataset, tags.EVIDENCE_AT), version),
+            _metrics(said, tags.comparison(int(against), dataset, ""), version),
         )
         for (against, dataset), said in _grouped(version, tags.COMPARISON)
+        if _is_number(against, f"{tags.COMPARISON}{against}.{dataset}.{min(said)}", version)
     ]
 
 
@@ -100,27 +113,46 @@ def checked_dataset(name: str) -> str:
     return name
 
 
-def _digest_first(said: Mapping[str, str], precision: str) -> tuple[str, str, str, datetime]:
-    return said.get(tags.EVIDENCE_DIGEST, ""), precision, said.get(tags.EVIDENCE_RUN, ""), _read(said)
-
-
 def _grouped(version: ModelVersion, prefix: str) -> Iterator[tuple[tuple[str, str], dict[str, str]]]:
     groups: dict[tuple[str, str], dict[str, str]] = {}
     for key, value in sorted(version.tags.items()):
-        if key.startswith(prefix):
-            first, second, what = key.removeprefix(prefix).split(".", 2)
-            groups.setdefault((first, second), {})[what] = value
+        if not key.startswith(prefix):
+            continue
+        parts = key.removeprefix(prefix).split(".", 2)
+        if len(parts) == 3:
+            groups.setdefault((parts[0], parts[1]), {})[parts[2]] = value
+        else:
+            tag_values.skipped(key, tag_values.Malformed("its key names no figure"), version.pinned_uri)
     yield from groups.items()
 
 
-def _metrics(said: Mapping[str, str]) -> dict[str, float]:
-    known = {tags.EVIDENCE_RUN, tags.EVIDENCE_DIGEST, tags.EVIDENCE_AT}
-    return {what: float(value) for what, value in said.items() if what not in known}
+def _is_number(against: str, key: str, version: ModelVersion) -> bool:
+    """Whether the part of a key says which version a comparison is with, as we write it."""
+    if _NUMBER.fullmatch(against):
+        return True
+    tag_values.skipped(key, tag_values.Malformed("its key names no version"), version.pinned_uri)
+    return False
 
 
-def _written(at: datetime) -> str:
+def _metrics(said: Mapping[str, str], prefix: str, version: ModelVersion) -> dict[str, float]:
+    found = {}
+    for what in sorted(said.keys() - {tags.EVIDENCE_RUN, tags.EVIDENCE_DIGEST, tags.EVIDENCE_AT}):
+        try:
+            found[what] = tag_values.number(said[what])
+        except tag_values.Malformed as why:
+            tag_values.skipped(prefix + what, why, version.pinned_uri)
+    return found
+
+
+def _at(key: str, version: ModelVersion) -> datetime:
+    """When a figure was found; long ago where nobody can tell."""
+    try:
+        return tag_values.moment(version.tags.get(key, _LONG_AGO))
+    except tag_values.Malformed as why:
+        tag_values.skipped(key, why, version.pinned_uri)
+        return tag_values.moment(_LONG_AGO)
+
+
+def written(at: datetime) -> str:
+    """A time as tags keep it."""
     return at.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _read(said: Mapping[str, str]) -> datetime:
-    return datetime.fromisoformat(said.get(tags.EVIDENCE_AT, "1970-01-01T00:00:00+00:00"))

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from registry.gates.gate import Finding
 
+# Two machines' clocks differ; what is later than that has not been found yet.
+_CLOCKS_DIFFER = timedelta(hours=1)
 NOBODY_THERE = "no version to compare with"
 
 
@@ -21,8 +23,11 @@ def no_metric(metric: str, known: Mapping[str, float], run_id: str) -> Finding:
 
 
 def fresh(at: datetime, max_age_days: float | None) -> bool:
-    """Whether something is at most so old; None asks for nothing."""
-    return max_age_days is None or datetime.now(UTC) - at <= timedelta(days=max_age_days)
+    """Whether something is at most so old, and not from the future; None asks for nothing."""
+    if max_age_days is None:
+        return True
+    age = datetime.now(UTC) - at
+    return age >= -_CLOCKS_DIFFER and age / timedelta(days=1) <= max_age_days
 
 
 def age_of(at: datetime) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.gates.evidence import Evidence
 from registry.gates.figures import NOBODY_THERE, figure, no_metric
 from registry.gates.gate import Finding, Gate
 from registry.gates.photos import Photos, photos_of
 from registry.toml_tables import Table
+from registry.trust.signing import PublicKey
 from registry.versions import ModelVersion
 
 # 0.90 - 0.89 is a little more than 0.01.
@@ -35,6 +36,10 @@ class Floor:
     @property
     def wanted(self) -> str:
         return f"{'>=' if self.greater_is_better else '<='} {self.threshold:g} {self.photos}"
+
+    def signed_by(self, keys: tuple[PublicKey, ...]) -> Gate:
+        """Only signed figures count."""
+        return replace(self, photos=replace(self.photos, keys=keys))
 
     def look(self, candidate: ModelVersion, current: ModelVersion | None) -> Finding:
         """Missing evidence and a missing figure fail."""
@@ -70,6 +75,10 @@ class Change:
     def wanted(self) -> str:
         better = "" if self.greater_is_better else ", less is better"
         return f"{self.bound}{better} {self.photos}"
+
+    def signed_by(self, keys: tuple[PublicKey, ...]) -> Gate:
+        """Only signed figures count."""
+        return replace(self, photos=replace(self.photos, keys=keys))
 
     def look(self, candidate: ModelVersion, current: ModelVersion | None) -> Finding:
         """Passes where no version is there yet; without evidence of both versions it fails."""

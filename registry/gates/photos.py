@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from registry.errors import UserError
 from registry.gates.evidence import Evidence, checked_dataset, evidence_of
 from registry.gates.gate import Finding
+from registry.gates.signed_figures import signed_evidence
 from registry.toml_tables import Table
+from registry.trust.signing import PublicKey
 from registry.versions import ModelVersion
 
 MIN_DIGEST_CHARS = 8
@@ -15,28 +17,37 @@ MIN_DIGEST_CHARS = 8
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """Which evaluations count: a data set's name, a precision, and how its digest begins."""
+    """Which evaluations count: a data set's name, a precision, how its digest begins, and who has to have signed."""
 
     dataset: str
     precision: str = "f32"
     digest: str = ""
+    keys: tuple[PublicKey, ...] = ()
 
     def evidence(self, version: ModelVersion) -> Evidence | None:
-        """The evaluation of a version on these photos."""
+        """The evaluation of a version on these photos; with `keys`, what one of them signed of it."""
+        found = self._kept(version)
+        return signed_evidence(version, found, self.keys) if found and self.keys else found
+
+    def _kept(self, version: ModelVersion) -> Evidence | None:
         for found in evidence_of(version):
             if (found.dataset, found.precision) == (self.dataset, self.precision):
                 return found if found.dataset_digest.startswith(self.digest) else None
         return None
 
     def missing(self, version: ModelVersion, whose: str = "") -> Finding:
-        """The failure where there is no such evaluation, with the command that makes it."""
+        """The failure where there is no such evaluation, or none that counts, with the command that makes it."""
         step = f"stagewright evaluate {version.pinned_uri} --images DIR --labels CSV --dataset {self.dataset}"
         if self.precision != "f32":
             step += f" --precision {self.precision}"
-        return Finding(False, f"{whose}not evaluated".strip(), next_step=step)
+        if self.keys:
+            step += " --private-key FILE"
+        found = "not signed by these keys" if self.keys and self._kept(version) else "not evaluated"
+        return Finding(False, f"{whose}{found}".strip(), next_step=step)
 
     def __str__(self) -> str:
-        return f"on {self.dataset} at {self.precision}" + (f" ({self.digest[:12]})" if self.digest else "")
+        said = f"on {self.dataset} at {self.precision}" + (f" ({self.digest[:12]})" if self.digest else "")
+        return f"{said}, signed" if self.keys else said
 
 
 def photos_of(table: Table) -> Photos:

@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from registry.errors import UserError
-from registry.gates import comparing, freshness, metrics, pickles, precisions, schema, signed, tagged
+from registry.gates import (
+    approved,
+    comparing,
+    freshness,
+    metrics,
+    pickles,
+    precisions,
+    schema,
+    signed,
+    tagged,
+    trusted,
+)
 from registry.gates.gate import LEDGER_CHARS, Gate, Judges
 from registry.toml_tables import Table
 from registry.versions import Stage
@@ -24,6 +35,7 @@ GATES = (
     tagged.read,
     pickles.read,
     signed.read,
+    approved.read,
 )
 
 
@@ -59,8 +71,7 @@ class Gates:
 
 
 def _gates(table: Table) -> Iterator[Gate]:
-    for read in GATES:
-        yield from read(table)
+    yield from trusted.demanding((gate for read in GATES for gate in read(table)), table)
     table.finish()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from registry import tag_values, tags
 from registry.gates.figures import NOBODY_THERE
 from registry.gates.gate import Finding, Gate
 from registry.toml_tables import Table
@@ -34,8 +35,23 @@ class SameSchema:
             if version.schema is None:
                 step = f"register it again: version {version.number} has no schema among its tags"
                 return Finding(False, f"version {version.number}: not known", next_step=step)
+            if not _readable(version):
+                return Finding(False, f"version {version.number}: its tag {tags.SCHEMA} cannot be read")
         differences = schemas.differences(str(current.schema), str(candidate.schema), self.additions)
         return Finding(not differences, "; ".join(differences) or f"as version {current.number}")
+
+
+def _readable(version: ModelVersion) -> bool:
+    """Whether the tag says columns; anybody may have written it."""
+    try:
+        said = tag_values.document(str(version.schema))
+    except tag_values.Malformed as why:
+        tag_values.skipped(tags.SCHEMA, why, version.pinned_uri)
+        return False
+    columns = [said.get(part) or [] for part in schemas.PARTS]
+    return all(
+        isinstance(part, list) and all(isinstance(column, dict) for column in part) for part in columns
+    )
 
 
 def read(table: Table) -> Iterator[Gate]:

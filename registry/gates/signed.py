@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from registry import tags
 from registry.errors import ForeignVersion, SignatureRefused
+from registry.gates import trusted
 from registry.gates.gate import Finding, Gate
 from registry.toml_tables import Table
 from registry.trust import signing
@@ -42,11 +42,13 @@ class Signed:
 
 def read(table: Table) -> Iterator[Gate]:
     """`signed` and `public_keys`."""
-    files = table.words("public_keys")
-    if table.flag("signed"):
-        if not files:
-            raise table.wrong("signed", "needs public_keys, files beside this one such as ['release.pem']")
-        folder = Path(table.file).parent
-        yield Signed(tuple(signing.PublicKey.read(folder / file) for file in files))
-    elif files:
-        raise table.wrong("public_keys", "is of use only with signed = true")
+    if table.flag(trusted.SIGNED):
+        yield Signed(trusted.keys_of(table, trusted.SIGNED))
+    elif table.words(trusted.KEYS) and not _of_use(table):
+        raise table.wrong(
+            trusted.KEYS, "is of use only with signed = true, signed_evidence = true or signatures = 2"
+        )
+
+
+def _of_use(table: Table) -> bool:
+    return table.flag(trusted.SIGNED_EVIDENCE) or table.number(trusted.SIGNATURES) is not None

@@ -12,7 +12,6 @@ registry stands as the event says, so a claim that is found tells the next comma
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import secrets
@@ -20,111 +19,27 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
 
 from registry import tags
 from registry.errors import RegistryFault
+from registry.ledger.claims import MAX_BALLOT, SPEAKING, Claim, claims_in
 from registry.ledger.history import Event, events_in, write
+from registry.ledger.vouching import Movers
 
 if TYPE_CHECKING:
     from registry.client import Client
 
 MAX_BALLOTS = 60
 BACKOFF_S = 0.05
-# A process elsewhere whose claim is this old is taken for gone where nothing but tidiness hangs on it.
-STALE_AFTER = timedelta(seconds=60)
-
-# The claimants of this process that are at work.
-_SPEAKING: set[str] = set()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One process's block: the ballot that it promised to, the last that it accepted, and for which event.
-
-    `parent` is the id of the event that the decided one will follow, empty at the beginning of a ledger.
-    """
-
-    parent: str
-    process: str
-    promised: int = 0
-    accepted: int = 0
-    event: Event | None = None
-    at: datetime = datetime.min
-    host: str = ""
-    pid: int = 0
-
-    @property
-    def ballot(self) -> tuple[int, str]:
-        """Ballots of two processes are never equal."""
-        return self.promised, self.process
-
-    @property
-    def key(self) -> str:
-        return tags.claim(self.parent, self.process)
-
-    @property
-    def dead(self) -> bool:
-        """Whether its process has certainly ended; only this machine's are known."""
-        if self.host != socket.gethostname():
-            return False
-        if self.pid == os.getpid():
-            return self.process not in _SPEAKING
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
-
-    @property
-    def stale(self) -> bool:
-        return self.dead or datetime.now(UTC) - self.at > STALE_AFTER
-
-    def value(self) -> str:
-        """The tag's value."""
-        event = {"id": self.event.event_id, **self.event.document()} if self.event else None
-        said = {
-            "promised": self.promised,
-            "accepted": self.accepted,
-            "at": self.at.isoformat(timespec="seconds"),
-            "host": self.host,
-            "pid": self.pid,
-            "event": event,
-        }
-        return json.dumps(said, ensure_ascii=False)
-
-    @classmethod
-    def read(cls, key: str, value: str) -> Claim:
-        """What `key` and `value` wrote."""
-        parent, process = tags.claimed(key)
-        said: dict[str, Any] = json.loads(value)
-        event = said["event"]
-        return cls(
-            parent,
-            process,
-            said["promised"],
-            said["accepted"],
-            Event.read(event["id"], event) if event else None,
-            datetime.fromisoformat(said["at"]),
-            said["host"],
-            said["pid"],
-        )
-
-
-def claims_in(model_tags: Mapping[str, str]) -> list[Claim]:
-    """The claims among a registered model's tags."""
-    return [Claim.read(key, value) for key, value in model_tags.items() if key.startswith(tags.CLAIM)]
-
-
-def child_of(parent: str, model_tags: Mapping[str, str]) -> Event | None:
-    """The move that follows another in the ledger, once it is decided."""
-    return next(
-        (found for found in events_in(model_tags) if found.kind.moves and found.parent == parent), None
-    )
+def child_of(parent: str, model_tags: Mapping[str, str], movers: Movers | None = None) -> Event | None:
+    """The move that follows another in the ledger, once it is decided; of those that count to `movers`."""
+    following = (found for found in events_in(model_tags) if found.kind.moves and found.parent == parent)
+    return next((found for found in following if movers is None or movers.count(found, model_tags)), None)
 
 
 class Claimant:
@@ -133,20 +48,21 @@ class Claimant:
     A claim that is left behind tells the next command what there is to finish.
     """
 
-    def __init__(self, client: Client, name: str, parent: str) -> None:
+    def __init__(self, client: Client, name: str, parent: str, movers: Movers | None = None) -> None:
         self._client = client
         self._name = name
+        self._movers = movers
         self._highest = 0
         self._claim = Claim(
             parent, secrets.token_hex(8), at=datetime.now(UTC), host=socket.gethostname(), pid=os.getpid()
         )
 
     def __enter__(self) -> Self:
-        _SPEAKING.add(self._claim.process)
+        SPEAKING.add(self._claim.process)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _SPEAKING.discard(self._claim.process)
+        SPEAKING.discard(self._claim.process)
 
     def hold(self) -> None:
         """Show that this process is about to make the registry stand as the ledger says."""
@@ -176,6 +92,11 @@ class Claimant:
 
     def _vote(self, proposal: Event | None) -> tuple[bool, Event | None]:
         """One ballot: whether it came to an end, and with which event."""
+        if self._highest >= MAX_BALLOT:
+            raise RegistryFault(
+                f"A claim on a move of {self._name!r} has ballot {self._highest}, which no process of ours gets to.",
+                f"Delete the tags {tags.claim(self._claim.parent, '')}… of the model in MLflow, and try again.",
+            )
         child, others = self._say(replace(self._claim, promised=1 + self._highest))
         if child is not None:
             return True, child
@@ -204,13 +125,13 @@ class Claimant:
         heard = self._heard(found)
         self._highest = max(self._highest, claim.promised, *(other.promised for other in heard))
         overruled = any(other.ballot > claim.ballot for other in heard)
-        return child_of(claim.parent, found), None if overruled else heard
+        return child_of(claim.parent, found, self._movers), None if overruled else heard
 
     def _heard(self, model_tags: Mapping[str, str]) -> list[Claim]:
         mine = self._claim
         return [
             claim
-            for claim in claims_in(model_tags)
+            for claim in claims_in(model_tags, self._movers)
             if claim.parent == mine.parent and claim.process != mine.process
         ]
 

@@ -12,16 +12,19 @@ registrations and refusals, stand in the order of their writers' clocks.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from registry import tags
+from registry import tag_values, tags
 from registry.author import author
 from registry.errors import InvalidReason
+from registry.tag_values import Malformed
+from registry.verdicts import Verdict
 from registry.versions import Stage
 
 if TYPE_CHECKING:
@@ -31,9 +34,12 @@ if TYPE_CHECKING:
 # claim that carries it (`registry.chain`), a reason with the event's other fields.
 MAX_REASON_CHARS = 2000
 MAX_EVENT_CHARS = 4700
+# What an event of an alias that was moved outside says more.
+ALIAS, POINTS_TO, POINTED_TO = "alias", "points_to", "pointed_to"
 # Who moved a version where the registry does not say so.
 OUTSIDE = "outside"
 _TIME = "%Y%m%dT%H%M%S%fZ"
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _TICK = timedelta(microseconds=1)
 
 
@@ -81,20 +87,52 @@ class Event:
 
     @classmethod
     def read(cls, event_id: str, said: Mapping[str, Any]) -> Event:
-        """What `document` wrote."""
+        """What `document` wrote. Raises Malformed on anything else."""
+        parent = tag_values.text_of(said, "parent") if "parent" in said else ""
+        if not _ID.fullmatch(event_id) or (parent and not _ID.fullmatch(parent)):
+            raise Malformed(
+                f"there is no event {tag_values.shown(event_id)} after {tag_values.shown(parent)}"
+            )
         return cls(
-            kind=EventKind(said["kind"]),
-            version=said["version"],
-            to_stage=Stage(said["to_stage"]),
-            from_stage=Stage(said["from_stage"]),
-            previous=said["previous"],
-            because=said["because"],
-            who=said["who"],
-            at=datetime.fromisoformat(said["at"]),
+            kind=_word(EventKind, said, "kind"),
+            version=tag_values.whole_of(said, "version"),
+            to_stage=_word(Stage, said, "to_stage"),
+            from_stage=_word(Stage, said, "from_stage"),
+            previous=tag_values.whole_or_none_of(said, "previous"),
+            because=tag_values.text_of(said, "because"),
+            who=tag_values.text_of(said, "who"),
+            at=tag_values.moment_of(said, "at"),
             event_id=event_id,
-            parent=said.get("parent", ""),
-            more=said.get("more", {}),
+            parent=parent,
+            more=_more(said.get("more", {})),
         )
+
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def _word(words: type[Word], said: Mapping[str, Any], key: str) -> Word:
+    found = tag_values.text_of(said, key)
+    try:
+        return words(found)
+    except ValueError:
+        raise Malformed(f"{key!r} is none of {', '.join(words)}: {tag_values.shown(found)}") from None
+
+
+def _more(said: Any) -> Mapping[str, Any]:
+    """What an event says besides, whose known parts are as we write them."""
+    if not isinstance(said, dict):
+        raise Malformed(f"'more' is no object: {tag_values.shown(said)}")
+    gates = said.get("gates", [])
+    if not isinstance(gates, list) or not all(isinstance(gate, dict) for gate in gates):
+        raise Malformed(f"'gates' is no list of verdicts: {tag_values.shown(gates)}")
+    for gate in gates:
+        Verdict.read(gate)
+    if ALIAS in said:
+        tag_values.text_of(said, ALIAS)
+        for where in (POINTS_TO, POINTED_TO):
+            tag_values.whole_or_none_of(said, where)
+    return said
 
 
 def composed(event: Event, parent: Event | None = None) -> Event:
@@ -130,9 +168,19 @@ def record(client: Client, name: str, event: Event) -> Event:
 
 
 def events_in(model_tags: Mapping[str, str]) -> list[Event]:
-    """The events among a registered model's tags, oldest first."""
+    """The events among a registered model's tags, oldest first.
+
+    One that cannot be read is passed over with a line that names its tag: it is as good as none, and whoever could
+    write it could have deleted another.
+    """
     keys = sorted(key for key in model_tags if key.startswith(tags.EVENT))
-    return [Event.read(key.removeprefix(tags.EVENT), json.loads(model_tags[key])) for key in keys]
+    found = []
+    for key in keys:
+        try:
+            found.append(Event.read(key.removeprefix(tags.EVENT), tag_values.document(model_tags[key])))
+        except Malformed as why:
+            tag_values.skipped(key, why)
+    return found
 
 
 def moves(events: Iterable[Event]) -> list[Event]:

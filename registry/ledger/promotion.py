@@ -23,9 +23,11 @@ from registry.errors import (
     VersionNotReady,
 )
 from registry.ledger.chain import Claimant
-from registry.ledger.history import Event, EventKind, checked_reason, composed, record
-from registry.ledger.repair import Ledger, materialise, reconciled
+from registry.ledger.history import Event, EventKind, checked_reason, composed, write
+from registry.ledger.look import Ledger
+from registry.ledger.repair import materialise, reconciled
 from registry.ledger.standing import before
+from registry.trust.statements import Signer
 from registry.verdicts import Verdict
 from registry.versions import ModelVersion, Stage
 
@@ -51,6 +53,7 @@ class Conditions(TypedDict, total=False):
     expect: Expected
     judge: Judge | None
     force: bool
+    signer: Signer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Move:
     """A wish: this version into this stage, for this reason, if the stage holds `expect` now.
 
     `judge` says whether the version has what the stage asks for. `force` overrides it, and takes a version out of
-    Production that nobody follows there; it takes a reason.
+    Production that nobody follows there; it takes a reason. With `signer`, the event is signed.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Move:
     expect: Expected = None
     judge: Judge | None = None
     force: bool = False
+    signer: Signer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,12 @@ def promote(client: Client, move: Move) -> Promotion:
         raise InvalidStage(
             "A version cannot be moved back to 'None'.", "Move it to Staging, Production or Archived."
         )
-    return _carried_out(client, move.name, lambda ledger: _planned(client, move, ledger))
+    return _carried_out(client, move.name, lambda ledger: _planned(client, move, ledger), move.signer)
 
 
-def rollback(client: Client, name: str, stage: Stage, because: str = "") -> Promotion:
+def rollback(
+    client: Client, name: str, stage: Stage, because: str = "", signer: Signer | None = None
+) -> Promotion:
     """Move the version that stood in a stage before back into it; twice goes back twice.
 
     Versions that were deleted meanwhile are passed over, and no rollback of Staging takes a version out of
@@ -142,23 +148,25 @@ def rollback(client: Client, name: str, stage: Stage, because: str = "") -> Prom
     checked_reason(because)
     if stage.alias is None:
         raise InvalidStage(f"There is no rollback of {stage.value!r}.", "Roll back Staging or Production.")
-    return _carried_out(client, name, lambda ledger: _planned_back(name, stage, because, ledger))
+    return _carried_out(client, name, lambda ledger: _planned_back(name, stage, because, ledger), signer)
 
 
-def _carried_out(client: Client, name: str, plan: Callable[[Ledger], _Plan | Promotion]) -> Promotion:
+def _carried_out(
+    client: Client, name: str, plan: Callable[[Ledger], _Plan | Promotion], signer: Signer | None
+) -> Promotion:
     """Decide on a plan, and again on a new one where a move that does not concern it came first."""
     for _ in range(MAX_TRIES):
-        planned = plan(reconciled(client, name))
+        planned = plan(reconciled(client, name, signer))
         if isinstance(planned, Promotion):
             return planned
         proposal = planned.event()
         try:
-            decided = _decided(client, name, planned, proposal)
+            decided = _decided(client, planned, proposal, signer)
         except RegistryUnreachable as fault:
             raise RegistryUnreachable(
                 fault.message,
-                f"{fault.hint} The move may have been decided: `stagewright history {name}` tells, and "
-                "completes it.",
+                f"{fault.hint} The move may have been decided: `stagewright history {name}` tells, and the same "
+                "command again completes it.",
             ) from fault
         if isinstance(decided, Promotion):
             return decided
@@ -172,15 +180,26 @@ def _carried_out(client: Client, name: str, plan: Callable[[Ledger], _Plan | Pro
     raise RegistryFault(f"The versions of {name!r} are moved all the time; nothing was moved.", "Try again.")
 
 
-def _decided(client: Client, name: str, planned: _Plan, proposal: Event) -> Promotion | Event:
+def _decided(client: Client, planned: _Plan, proposal: Event, signer: Signer | None) -> Promotion | Event:
     """The proposal made true, or the move that came first."""
-    with Claimant(client, name, proposal.parent) as claimant:
+    name, vouching = planned.version.name, planned.ledger.vouching(signer)
+    if vouching:
+        vouching.sign(client, name, proposal)
+    with Claimant(client, name, proposal.parent, planned.ledger.movers) as claimant:
         event = claimant.decide(proposal)
         if event is not None and event.event_id != proposal.event_id:
             claimant.release()
+            if vouching:
+                vouching.withdraw(client, name, proposal)
             return event
         ledger = materialise(client, name)
         claimant.release()
+    if ledger.altered:
+        raise RegistryFault(
+            f"The manifest of version {proposal.version} of {name!r} was changed while it was moved; the move is in "
+            "the ledger, and not in force.",
+            f"Find out who changed it: `stagewright verify models:/{name}/{proposal.version} --public-key FILE`.",
+        )
     version = ledger.version(planned.version.number) or planned.version
     previous = ledger.version(proposal.previous)
     return Promotion(version, previous, proposal, planned.verdicts)
@@ -208,13 +227,13 @@ def _planned(client: Client, move: Move, ledger: Ledger) -> _Plan | Promotion:
         verdicts,
     )
     if refused and not move.force:
-        _refuse(client, planned)
+        _refuse(client, planned, move.signer)
     return planned
 
 
 def _planned_back(name: str, stage: Stage, because: str, ledger: Ledger) -> _Plan:
     current = ledger.version(ledger.standing.holder(stage))
-    there = [found for found in map(ledger.version, before(ledger.events, stage)) if found is not None]
+    there = [found for found in map(ledger.version, before(ledger.counted, stage)) if found is not None]
     if stage is Stage.STAGING:
         there = [found for found in there if found.stage is not Stage.PRODUCTION]
     if not there:
@@ -227,8 +246,8 @@ def _planned_back(name: str, stage: Stage, because: str, ledger: Ledger) -> _Pla
     return _Plan(ledger, there[0], current, stage, EventKind.ROLLED_BACK, because)
 
 
-def _refuse(client: Client, planned: _Plan) -> NoReturn:
-    """Write a refusal into the ledger. Raises GateRefused."""
+def _refuse(client: Client, planned: _Plan, signer: Signer | None) -> NoReturn:
+    """Write a refusal into the ledger, signed where there is a `signer`. Raises GateRefused."""
     name, number, stage = planned.version.name, planned.version.number, planned.stage.value
     event = Event(
         kind=EventKind.REFUSED,
@@ -239,7 +258,10 @@ def _refuse(client: Client, planned: _Plan) -> NoReturn:
         because=planned.because,
         more=_said(planned.verdicts),
     )
-    record(client, name, event)
+    event = composed(event)
+    if vouching := planned.ledger.vouching(signer):
+        vouching.sign(client, name, event)
+    write(client, name, event)
     failed = [verdict.gate for verdict in planned.verdicts if not verdict.passed]
     raise GateRefused(
         f"Version {number} of {name!r} was refused for {stage} by "

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from registry.ledger.history import OUTSIDE, Event, EventKind, moves
+from registry.ledger.history import ALIAS, OUTSIDE, POINTED_TO, POINTS_TO, Event, EventKind, moves
 from registry.versions import ModelVersion, Stage
 
 # The order in which a version that stands in both is counted.
 ALIASED = (Stage.PRODUCTION, Stage.STAGING)
 _ALIASES = frozenset(stage.alias for stage in ALIASED)
-# What a SEEN event says more.
-ALIAS, POINTS_TO, POINTED_TO, DELETED = "alias", "points_to", "pointed_to", "deleted"
+# What a SEEN event of a version that is gone says more.
+DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)

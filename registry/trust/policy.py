@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry import resolution, tags
+from registry import resolution, tag_values, tags
 from registry.author import author
 from registry.errors import PolicyRefused, SignatureRefused, StageEmpty, UserError
 from registry.toml_tables import Table
@@ -47,7 +47,8 @@ class Policy:
     """What is refused; by default nothing. `declared` says where, for messages.
 
     With `public_keys`, one of them must have signed. `only_stage` is asked of jobs, not of evaluations, for
-    a version is evaluated before it gets there.
+    a version is evaluated before it gets there. With `move_keys`, moves in the ledger count only if one of them
+    signed the move (`registry.ledger.vouching`).
     """
 
     declared: str
@@ -56,6 +57,7 @@ class Policy:
     only_stage: Stage | None = None
     set_by: str = ""
     set_at: str = ""
+    move_keys: tuple[signing.PublicKey, ...] = ()
 
     def check_pickled(self, what: str, pickled: Sequence[str]) -> None:
         """Raises PolicyRefused where `what` has pickled parts and may not."""
@@ -92,14 +94,18 @@ class Policy:
             "refuse": [PICKLED] if self.refuse_pickled else [],
             "public_keys": [key.pem for key in self.public_keys],
             "only_stage": self.only_stage.value if self.only_stage else "",
+            "move_keys": [key.pem for key in self.move_keys],
             "set_by": self.set_by,
             "set_at": self.set_at,
         }
         return {key: value for key, value in said.items() if value}
 
     @classmethod
-    def read(cls, said: Table, keys: Sequence[signing.PublicKey], declared: str) -> Policy:
-        """From a table with the keys of `document`. Raises UserError on what it does not know."""
+    def read(cls, said: Table, key_of: Callable[[str], signing.PublicKey], declared: str) -> Policy:
+        """From a table with the keys of `document`. Raises UserError on what it does not know.
+
+        `key_of` makes a key of a word of `public_keys` or `move_keys`.
+        """
         refuse = said.words("refuse")
         for word in refuse:
             if word != PICKLED:
@@ -108,7 +114,8 @@ class Policy:
         policy = cls(
             declared=declared,
             refuse_pickled=PICKLED in refuse,
-            public_keys=tuple(keys),
+            public_keys=tuple(map(key_of, said.words("public_keys"))),
+            move_keys=tuple(map(key_of, said.words("move_keys"))),
             only_stage=Stage(stage) if stage else None,
             set_by=said.text("set_by") or "",
             set_at=said.text("set_at") or "",
@@ -137,11 +144,9 @@ def local() -> Policy | None:
             f"The policy {str(file)!r} is empty.",
             "Write what it refuses; `refuse = []` says that it refuses nothing.",
         )
-    files = said.words("public_keys")
-    if said.flag("require_signature") != bool(files):
+    if said.flag("require_signature") != bool(said.words("public_keys")):
         raise said.wrong("require_signature", "and public_keys go together: true, and one file or more")
-    keys = [signing.PublicKey.read(file.parent / name) for name in files]
-    return Policy.read(said, keys, str(file))
+    return Policy.read(said, lambda name: signing.PublicKey.read(file.parent / name), str(file))
 
 
 def registered(name: str, of_model: Mapping[str, str]) -> Policy:
@@ -154,12 +159,8 @@ def registered(name: str, of_model: Mapping[str, str]) -> Policy:
     if text is None:
         return Policy(declared)
     try:
-        document = json.loads(text)
-        if not isinstance(document, dict):
-            raise ValueError(f"it is no JSON object: {document!r}.")
-        said = Table(f"the tag {tags.POLICY} of {name!r}", "", document)
-        keys = [signing.PublicKey.parse(pem, said.file) for pem in said.words("public_keys")]
-        return Policy.read(said, keys, declared)
+        said = Table(f"the tag {tags.POLICY} of {name!r}", "", tag_values.document(text))
+        return Policy.read(said, lambda pem: signing.PublicKey.parse(pem, said.file), declared)
     except (ValueError, UserError) as fault:
         raise PolicyRefused(
             f"{declared[0].upper()}{declared[1:]} cannot be understood: {fault}",
@@ -177,6 +178,7 @@ def declare(client: Client, name: str, policy: Policy) -> Policy:
         policy.only_stage,
         author(),
         datetime.now(UTC).isoformat(timespec="seconds"),
+        policy.move_keys,
     )
     text = json.dumps(signed.document(), ensure_ascii=False, separators=(",", ":"))
     if len(text) > MAX_CHARS:
@@ -207,6 +209,11 @@ def check_package(name: str, of_model: Mapping[str, str], pickled: Sequence[str]
     """
     for policy in _policies(name, of_model):
         policy.check_pickled(f"The model for {name!r}", pickled)
+
+
+def demanding_signed_moves(name: str, of_model: Mapping[str, str]) -> tuple[Policy, ...]:
+    """The policies that name the keys of those who may move a version. Raises PolicyRefused, UserError."""
+    return tuple(found for found in _policies(name, of_model) if found.move_keys)
 
 
 def _policies(name: str, of_model: Mapping[str, str]) -> Iterator[Policy]:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 MLMODEL = "MLmodel"
-_PARTS = ("inputs", "outputs", "params")
+PARTS = ("inputs", "outputs", "params")
 
 
 def schema_of(directory: Path) -> str | None:
@@ -26,7 +26,7 @@ def schema_of(directory: Path) -> str | None:
     signature = said.get("signature") if isinstance(said, dict) else None
     if not signature:
         return None
-    parts = {part: json.loads(signature[part]) for part in _PARTS if signature.get(part)}
+    parts = {part: json.loads(signature[part]) for part in PARTS if signature.get(part)}
     return json.dumps(parts, separators=(",", ":"), sort_keys=True)
 
 
@@ -38,7 +38,7 @@ def differences(before: str, after: str, additions: bool) -> list[str]:
     old, new = json.loads(before), json.loads(after)
     return [
         difference
-        for part in _PARTS
+        for part in PARTS
         for difference in _part(part[:-1], _named(old.get(part)), _named(new.get(part)), additions)
     ]
 

@@ -17,9 +17,11 @@ from mlruns_fixture.build import Fixture
 from pyfunc_models import carried
 from pyfunc_models.packaging import PackageOptions, package
 from pyfunc_models.worker.image_model import OwnCode
-from registry import Registry, RunStatus
+from registry import Registry, RunStatus, Signer
 from registry.gates.evidence import comparisons_of
+from registry.gates.signed_figures import signed_comparison
 from tests.clusters import SparkCluster, run_command
+from tests.registry.test_signing import key_pair
 
 TRUTH = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
 BAD = sum(status != "ok" for _, status in ODD.values())
@@ -90,7 +92,9 @@ def test_with_labels_it_is_known_which_is_right_and_the_challenger_keeps_it(
     spark, fixture, colour_blind, labels, tmp_path
 ) -> None:
     registry = Registry()
-    asked = job(fixture, colour_blind, tmp_path / "out", labels=labels, dataset="shop")
+    private, public = key_pair(tmp_path / "keys", "ada")
+    signer = Signer.read(private)
+    asked = job(fixture, colour_blind, tmp_path / "out", labels=labels, dataset="shop", signer=signer)
     report = compare(spark, registry, asked, ignore)
     assert {name: report.metrics[name] for name in ("photos", "agreement", "top1", "top1_against")} == {
         "photos": 12, "agreement": 0.5, "top1": 0.5, "top1_against": 1,
@@ -104,6 +108,7 @@ def test_with_labels_it_is_known_which_is_right_and_the_challenger_keeps_it(
     [kept] = comparisons_of(challenger)
     assert (kept.against, kept.dataset, kept.metrics) == (1, "shop", dict(report.metrics))
     assert comparisons_of(other) == []
+    assert signed_comparison(challenger, kept, other, [public]) == kept
     [run] = registry.jobs_of(challenger)
     assert (run.run_id, run.status, run.metrics["agreement"]) == (kept.run_id, RunStatus.FINISHED, 0.5)
     evaluated = evaluate(

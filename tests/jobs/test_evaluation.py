@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from jobs.cli import main
 from jobs.evaluation import metrics, pictures
 from mlruns_fixture import LABELS, PLAIN, PREPROCESS, ColourNet
 from pyfunc_models.packaging import PackageOptions, package
-from registry import Registry, RunStatus
+from registry import Registry, RunStatus, Signer
 from registry.gates.evidence import evidence_of
+from registry.gates.signed_figures import signed_evidence
+from tests.registry.test_signing import key_pair
 
 TRUTH = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
 # Each is red, whatever the CSV says.
@@ -62,11 +65,13 @@ def artifact(report, name: str) -> str:
     return MlflowClient().download_artifacts(report.scored.scoring_run_id, name)
 
 
-def test_run_and_version_keep_what_was_found(spark, fixture, job) -> None:
+def test_run_and_version_keep_what_was_found_signed_by_who_has_a_key(spark, fixture, job, tmp_path) -> None:
     registry = Registry()
-    report = evaluate(spark, registry, job, ignore)
+    private, public = key_pair(tmp_path / "keys", "ada")
+    report = evaluate(spark, registry, replace(job, signer=Signer.read(private)), ignore)
     version = registry.resolve("models:/colours/1")
     [evidence] = evidence_of(version)
+    assert signed_evidence(version, evidence, [public]) == evidence
     assert (evidence.dataset, evidence.precision, evidence.run_id) == (
         "shop",
         "f32",
@@ -108,8 +113,6 @@ def test_classes_of_one_name_are_told_apart(spark, fixture, tmp_path) -> None:
 def test_too_many_photos_without_an_answer_leave_a_failed_run_and_no_evidence(
     spark, fixture, job, capsys
 ) -> None:
-    from dataclasses import replace
-
     registry = Registry()
     with pytest.raises(ErrorBudgetExceeded, match=r"7\.14% of 14 rows .*1 truncated"):
         evaluate(spark, registry, replace(job, max_error_rate=0.01), ignore)

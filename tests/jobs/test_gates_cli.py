@@ -94,7 +94,7 @@ def test_missing_evidence_is_told_with_the_command_that_makes_it(here, capsys) -
 
 
 def test_a_stage_without_gates_asks_for_nothing(here, capsys) -> None:
-    assert main(["promote", "colours", "1", "Staging"]) == 0
+    assert main(["promote", "colours", "1", "Staging", "--force", "--because", "to look at it again"]) == 0
     said = capsys.readouterr()
     assert "GATE" not in said.out
     assert said.err == ""

@@ -43,7 +43,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
     },
     "registry": {
         "client": set(),
-        "ledger": {"client"},
+        "ledger": {"client", "trust"},
         "trust": {"client", "resolution"},
         "gates": {"client", "trust"},
         "registration": {"client", "ledger", "trust"},

@@ -24,7 +24,7 @@ from mlflow.tracking import MlflowClient
 
 from registry import EventKind, PromotionLost, Registry, RegistryError
 from registry.client import Client
-from registry.ledger.chain import claims_in
+from registry.ledger.claims import claims_in
 
 PROCESSES = 4
 # A ledger grows with every round; a model that is moved hundreds of times a day is not what is asked here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +11,13 @@ from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from mlflow.tracking import MlflowClient
 
 from registry import EventKind, ModelVersion, PromotionLost, Registry, tags
 from registry.client import Client
 from registry.connection import Address
-from registry.ledger.chain import Claimant, claims_in
+from registry.ledger.chain import Claimant
+from registry.ledger.claims import claims_in
 from registry.ledger.history import Event, composed, events_in, write
 from registry.versions import Stage
 
@@ -85,30 +86,43 @@ def _in_production(uri: str, name: str) -> list[int]:
     return sorted(int(version.version) for version in found if version.current_stage == "Production")
 
 
+def as_told(reg: Registry, name: str) -> None:
+    """What whoever looks is told to do; where there is nothing, what changes nothing."""
+    _looked_at(str(reg.address.tracking_uri), name)
+    told = re.search(r"`stagewright promote \S+ (\d) Production` completes it", str(reg.faults(name)))
+    reg.promote(
+        name, int(told[1]) if told else reg.resolve(f"models:/{name}/Production").number, "Production"
+    )
+
+
 NEXT: dict[str, Callable[[Registry, str], object]] = {
+    "another move": lambda reg, name: reg.promote(name, 3, "Staging"),
+    "as told": as_told,
+}
+READERS: dict[str, Callable[[Registry, str], object]] = {
     "history": lambda reg, name: reg.history(name),
-    "resolve": lambda reg, name: reg.resolve(f"models:/{name}/1"),
+    "standing": lambda reg, name: reg.standing(name),
+    "resolve": lambda reg, name: reg.resolve(f"models:/{name}/Production"),
     "versions": lambda reg, name: reg.versions(name),
     "doctor": lambda reg, name: reg.faults(name),
-    "promote": lambda reg, name: reg.promote(name, 3, "Staging"),
 }
 
 
 @pytest.mark.parametrize("following", NEXT)
-def test_a_promotion_killed_before_any_of_its_changes_is_finished_or_forgotten_by_the_next_command(
+def test_a_promotion_killed_before_any_of_its_changes_is_finished_or_forgotten_by_the_next_move(
     sqlite_uri: str, following: str
 ) -> None:
     _kill_everywhere(sqlite_uri, following)
 
 
 def test_a_promotion_by_a_server_killed_before_any_of_its_changes_is_repaired_too(server_uri: str) -> None:
-    _kill_everywhere(server_uri, "history")
+    _kill_everywhere(server_uri, "another move")
 
 
 def _kill_everywhere(uri: str, following: str) -> None:
     outcomes = []
     for call in range(1, 100):
-        name = f"killed-{following}-{os.urandom(4).hex()}"
+        name = f"killed-{os.urandom(4).hex()}"
         make_three(uri, name)
         Registry(uri).promote(name, 1, "Production")
         killed = killed_before_call(uri, lambda reg, name=name: reg.promote(name, 2, "Production"), call)
@@ -120,6 +134,24 @@ def _kill_everywhere(uri: str, following: str) -> None:
     assert len(outcomes) == 8
     # Before the second claim nobody knows what was to be moved; from then on the move is completed.
     assert outcomes == [1, 1, *[2] * 6]
+
+
+def _looked_at(uri: str, name: str) -> None:
+    """Whoever looks meanwhile changes nothing, and means a version that stands there by stage and by alias."""
+    before = _everything(uri, name)
+    for look in READERS.values():
+        look(Registry(uri), name)
+    assert _everything(uri, name) == before
+    there = _in_production(uri, name)
+    assert there
+    assert Registry(uri).resolve(f"models:/{name}/Production").number in there
+
+
+def _everything(uri: str, name: str) -> list[object]:
+    """All that MLflow keeps of a model and its versions, times of change included."""
+    client = MlflowClient(uri)
+    versions = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda found: int(found.version))
+    return [dict(client.get_registered_model(name)), *map(dict, versions)]
 
 
 def _whole(uri: str, name: str) -> int:
@@ -142,9 +174,32 @@ def test_a_rollback_that_was_killed_halfway_is_completed(sqlite_uri: str, name: 
         Registry(sqlite_uri).promote(name, number, "Production")
     assert killed_before_call(sqlite_uri, lambda reg: reg.rollback(name, "Production"), 5)
     reg = Registry(sqlite_uri)
-    assert reg.resolve(f"models:/{name}@production").number == 1
     assert reg.history(name)[-1].kind is EventKind.ROLLED_BACK
+    assert _in_production(sqlite_uri, name) == [2]
+    assert reg.promote(name, 1, "Production").event is None
+    assert reg.resolve(f"models:/{name}@production").number == 1
     assert _in_production(sqlite_uri, name) == [1]
+
+
+def test_who_looks_at_an_unfinished_move_is_told_of_it_and_of_the_command_that_completes_it(
+    sqlite_uri: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_three(sqlite_uri, name)
+    Registry(sqlite_uri).promote(name, 1, "Production")
+    assert killed_before_call(sqlite_uri, lambda reg: reg.promote(name, 2, "Production"), 4)
+    for look in READERS.values():
+        caplog.clear()
+        found = look(Registry(sqlite_uri), name)
+        said = caplog.text or str(found)
+        assert f"A move of {name!r} is not complete: version 2 to Production" in said
+        assert f"`stagewright promote {name} 2 Production` completes it" in said
+    caplog.clear()
+    Registry(sqlite_uri).promote(name, 2, "Production")
+    assert f"Completes a move of {name!r} that was begun: version 2 to Production" in caplog.text
+    caplog.clear()
+    assert Registry(sqlite_uri).faults(name) == []
+    Registry(sqlite_uri).history(name)
+    assert caplog.text == ""
 
 
 def test_writers_of_one_event_at_once_write_it_once(uri: str, name: str, three: list[ModelVersion]) -> None:
@@ -257,18 +312,18 @@ def test_a_version_deleted_outside_is_seen_to_be_gone(
     assert reg.promote(name, 2, "Production").version.aliases == ("production",)
 
 
-def test_who_may_only_read_is_shown_what_was_moved_outside(
-    reg: Registry, uri: str, name: str, three: list[ModelVersion], monkeypatch: pytest.MonkeyPatch
+def test_what_was_moved_outside_is_shown_by_who_looks_and_written_by_who_moves(
+    reg: Registry, uri: str, name: str, three: list[ModelVersion]
 ) -> None:
     from_outside(uri, name, 2, "Production")
-
-    def denied(*_: object) -> None:
-        raise MlflowException("no", error_code=PERMISSION_DENIED)
-
-    with monkeypatch.context() as reading:
-        reading.setattr(MlflowClient, "set_registered_model_tag", denied)
-        assert [event.kind for event in reg.history(name)] == [EventKind.SEEN]
-    assert events_in(MlflowClient(uri).get_registered_model(name).tags) == []
+    before = _everything(uri, name)
+    for look in READERS.values():
+        look(reg, name)
+    assert [(event.kind, event.event_id) for event in reg.history(name)] == [(EventKind.SEEN, "")]
+    assert _everything(uri, name) == before
+    reg.promote(name, 3, "Staging")
+    written = events_in(MlflowClient(uri).get_registered_model(name).tags)
+    assert [event.kind for event in written] == [EventKind.SEEN, EventKind.PROMOTED]
 
 
 def test_a_stage_and_an_alias_that_differ_are_a_fault_until_the_next_promotion(

@@ -16,7 +16,7 @@ import registry.connection
 from registry import Registry, RegistryUnreachable
 from registry.client import Client
 from registry.connection import Address
-from registry.ledger.chain import claims_in
+from registry.ledger.claims import claims_in
 from registry.versions import Stage
 
 from .conftest import make_three
@@ -132,8 +132,8 @@ def test_a_server_that_falls_silent_ends_a_promotion_in_the_stated_time_with_the
 
 
 def _whole(uri: str, name: str) -> int:
-    """Which version is in Production after the next command, by stage, alias and ledger; 0 for none."""
-    Registry(uri).history(name)
+    """Which version is in Production after the next move, by stage, alias and ledger; 0 for none."""
+    Registry(uri).promote(name, 3, "Staging")
     client = Client(Address.find(uri))
     standing = [found.number for found in client.versions(name) if found.stage is Stage.PRODUCTION]
     model = client.model(name)
