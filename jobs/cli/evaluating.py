@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .job_options import BATCH_SIZE, DATASET, DECODE, PRECISION, ROWS, RUNNING, TRANSFORM
+from .job_options import BATCH_SIZE, DATASET, DECODE, FOLLOW_LINKS, PRECISION, ROWS, RUNNING, TRANSFORM
 from .running import carry_out
 
 
@@ -17,6 +17,7 @@ from .running import carry_out
     metavar="CSV",
     help="With the columns file, a photo's path below the folder, and class_index, its class from 0 on.",
 )
+@FOLLOW_LINKS
 @DATASET
 @PRECISION
 @DECODE

@@ -40,6 +40,11 @@ TRANSFORM = click.option(
     help="No choice any more.",
 )
 
+FOLLOW_LINKS = click.option(
+    "--follow-links",
+    is_flag=True,
+    help="Read photos that links lead to outside of the folder, and search linked folders, each once.",
+)
 ROWS = together(
     click.option(
         "--input",
@@ -69,6 +74,7 @@ ROWS = together(
         metavar="COLUMN",
         help="A column to keep; repeat for more, the first is the key (default: path).",
     ),
+    FOLLOW_LINKS,
 )
 PRECISION = click.option(
     "--precision",

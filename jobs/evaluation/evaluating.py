@@ -37,7 +37,7 @@ class EvaluateJob:
     """Which version on which photos: `images` is a folder, `labels` a CSV with `file` (below it) and `class_index`.
 
     `dataset` is what gates call the photos; by default it is the folder's name. Of `options`, what is kept
-    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`.
+    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`; `follow_links`: see `Source`.
     """
 
     model: str
@@ -47,6 +47,7 @@ class EvaluateJob:
     options: ScoreOptions = field(default_factory=ScoreOptions)
     max_error_rate: float = batch.DEFAULT_MAX_ERROR_RATE
     experiment: str | None = None
+    follow_links: bool = False
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
@@ -59,6 +60,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
         options=batch.options_of(given),
         max_error_rate=given["max_error_rate"],
         experiment=given["experiment"],
+        follow_links=given["follow_links"],
     )
 
 
@@ -104,15 +106,18 @@ def evaluate(
     version = subject.scored.version
     say(f"{job.model} is {version.pinned_uri}")
     takes_paths = udf.takes_paths(subject.scored.model)
-    images, options = sources.read_for(spark, Source(job.images), job.options, takes_paths)
-    images, unlabelled = labelled.read(images, Source(job.images), subject.labels, options)
+    source = Source(job.images, follow_links=job.follow_links)
+    reading = sources.read_for(spark, source, job.options, takes_paths, say)
+    images, unlabelled = labelled.read(reading.rows, source, subject.labels, reading.options)
     name = f"evaluate {version.name} {version.number} on {subject.dataset}"
     said = {"requested": job.model, "images": job.images, "labels": job.labels, "dataset": subject.dataset}
     run_id = registry.start_run(batch.experiment_of(job.experiment), name, said, version)
     failed = Outcome(RunStatus.FAILED)  # an interrupted evaluation is a failed one too
     try:
-        photos, seconds = _scored(images, subject.scored, _options(options, run_id), say)
-        done = replace(_report(photos, seconds, job, subject, run_id), unlabelled=unlabelled)
+        photos, seconds = _scored(images, subject.scored, _options(reading.options, run_id), say)
+        done = _report(photos, seconds, job, subject, run_id)
+        scored = replace(done.scored, left_out=reading.left_out)
+        done = replace(done, scored=scored, unlabelled=unlabelled)
         failed = done.outcome(RunStatus.FAILED)
         _keep(registry, photos, subject.names, run_id)
         done.scored.check_budget(job.max_error_rate)

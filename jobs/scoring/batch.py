@@ -43,7 +43,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
     """The options of `stagewright score`, by their names."""
     return ScoreJob(
         model=uri,
-        source=Source(given["input_path"], given["input_format"]),
+        source=Source(given["input_path"], given["input_format"], given["follow_links"]),
         sink=Sink(given["output_path"], given["output_format"]),
         options=options_of(given),
         max_error_rate=given["max_error_rate"],
@@ -84,15 +84,15 @@ def run(
     subject = subject or check(registry, job)
     version = subject.version
     say(f"{job.model} is {version.pinned_uri}")
-    images, options = sources.read_for(spark, job.source, job.options, takes_paths(subject.model))
+    reading = sources.read_for(spark, job.source, job.options, takes_paths(subject.model), say)
     sinks.check(spark, job.sink)
     run_id = registry.start_run(
         experiment_of(job.experiment), f"score {version.name} {version.number}", _tags(job), version
     )
-    job = replace(job, options=replace(options, run_id=run_id))
+    job = replace(job, options=replace(reading.options, run_id=run_id))
     failed = Outcome(RunStatus.FAILED)  # an interrupted job is a failed one too
     try:
-        finished = _score(images, job, subject, say)
+        finished = replace(_score(reading.rows, job, subject, say), left_out=reading.left_out)
         failed = _outcome(finished, RunStatus.FAILED)
         finished.check_budget(job.max_error_rate)
     except BaseException:

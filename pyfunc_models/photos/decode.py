@@ -124,7 +124,8 @@ def _readable_format(data: bytes) -> Format:
         raise _Refused(Status.TRUNCATED, f"{start} is cut off after {len(data)} bytes")
     raise _Refused(
         Status.UNDECODABLE,
-        f"{len(data)} bytes that begin with {data[:8].hex(' ')} are no image; supported are {known}",
+        # Not how it begins: it may be somebody's file that got here under a photo's name.
+        f"the content begins like no image that is known; supported are {known}",
     )
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from pyfunc_models import RowFault, Status, decode
-from pyfunc_models.preprocess import Orientation
+from pyfunc_models import PHOTO_SUFFIXES, RowFault, Status
+from pyfunc_models.photos import containers, formats
+from pyfunc_models.photos.decode import Orientation, decode
 from tests.pyfunc_models import images
 from tests.pyfunc_models.images import (
     PNG_GREY,
@@ -281,6 +282,32 @@ def test_a_photo_whose_end_is_missing_is_truncated(name: str, part: float) -> No
     assert found.error.endswith(f"is cut off after {len(cut)} bytes")
 
 
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_the_structure_of_a_photo_says_its_format_and_whether_its_end_is_there(name: str) -> None:
+    content = ONE_OF_EACH[name]
+    format = containers.format_of(content)
+    assert format is not None
+    assert format.name.lower() == {"mpo": "jpeg", "apng": "png"}.get(name, name.split()[-1])
+    assert not containers.is_cut_off(format, content)
+    assert containers.is_cut_off(format, content[: len(content) // 3])
+
+
+def test_every_format_is_known_by_its_heads_and_by_the_first_of_their_bytes() -> None:
+    # WebP shares its head with every other file of RIFF.
+    for format in formats.FORMATS:
+        for head in format.heads:
+            whole = head + b"\0\0\0\0WEBP" if format.name == "WebP" else head + bytes(20)
+            assert containers.format_of(whole) is format
+            assert containers.starts_like(head[:2]) == format.name
+    assert containers.format_of(b"RIFF\0\0\0\0WAVE") is None
+    assert containers.starts_like(b"RX") is None
+
+
+def test_the_suffixes_of_photos_are_those_of_all_formats() -> None:
+    assert set(PHOTO_SUFFIXES) == {"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"}
+    assert formats.names() == "JPEG, PNG, WebP, GIF, BMP, TIFF"
+
+
 def test_frames_after_the_first_may_be_missing() -> None:
     for name in ("gif", "apng", "mpo"):
         content = ONE_OF_EACH[name]
@@ -349,11 +376,10 @@ def test_another_image_format_is_unsupported_by_name(name: str) -> None:
     )
 
 
-def test_what_is_no_image_is_undecodable_and_shows_how_it_begins() -> None:
+def test_what_is_no_image_is_undecodable_and_says_nothing_of_its_content() -> None:
     assert fault(b"<!DOCTYPE html><title>404</title>") == RowFault(
         Status.UNDECODABLE,
-        "33 bytes that begin with 3c 21 44 4f 43 54 59 50 are no image; "
-        "supported are JPEG, PNG, WebP, GIF, BMP, TIFF",
+        "the content begins like no image that is known; supported are JPEG, PNG, WebP, GIF, BMP, TIFF",
     )
 
 
@@ -407,7 +433,7 @@ def test_threads_leave_the_warning_filters_as_they_found_them() -> None:
 
 def test_decoding_and_preprocessing_never_import_torch() -> None:
     code = (
-        "import sys, pyfunc_models.decode, pyfunc_models.preprocess, pyfunc_models.recipes; "
+        "import sys, pyfunc_models.photos.decode, pyfunc_models.transforms.preprocess; "
         "assert not {'torch', 'torchvision'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
