@@ -4,7 +4,17 @@ from typing import Any
 
 import click
 
-from .job_options import BATCH_SIZE, DATASET, DECODE, FOLLOW_LINKS, PRECISION, ROWS, RUNNING, TRANSFORM
+from .job_options import (
+    BATCH_SIZE,
+    DATASET,
+    DECODE,
+    FOLLOW_LINKS,
+    MAX_PIXELS,
+    PRECISION,
+    ROWS,
+    RUNNING,
+    TRANSFORM,
+)
 from .running import carry_out
 
 
@@ -23,6 +33,7 @@ from .running import carry_out
 @DECODE
 @TRANSFORM
 @BATCH_SIZE
+@MAX_PIXELS
 @RUNNING
 def evaluate(uri: str, **given: Any) -> None:
     """Say how often the version that URI means is right, on labelled photos; kept for gates to ask."""
@@ -43,6 +54,7 @@ def evaluate(uri: str, **given: Any) -> None:
 @DATASET
 @PRECISION
 @BATCH_SIZE
+@MAX_PIXELS
 @RUNNING
 def compare(uri_a: str, uri_b: str, **given: Any) -> None:
     """Ask two versions about the same photos: URI_A, and URI_B that may take its place."""

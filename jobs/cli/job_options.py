@@ -90,6 +90,12 @@ BATCH_SIZE = click.option(
     metavar="N",
     help="Photos a batch (default: what suits the device).",
 )
+MAX_PIXELS = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Photos of more pixels are too_large (default: 89478485). JPEGs above that are decoded at a smaller scale.",
+)
 DATASET = click.option(
     "--dataset", metavar="NAME", help="What gates call these photos (default: the folder's name)."
 )

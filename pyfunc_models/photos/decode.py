@@ -181,6 +181,8 @@ def _reduce(
         height, width = needed((height, width))
     else:
         width, height = needed((width, height))
+    if width >= full[0] and height >= full[1]:
+        return None
     drafted = image.draft(None, (width, height))
     return drafted[1] if drafted and image.size != full else None
 
@@ -190,7 +192,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise _Refused(
             Status.TOO_LARGE,
-            f"{width} x {height} = {width * height} pixels are above the limit of {max_pixels}",
+            f"{width} x {height} = {width * height} pixels are above the limit of {max_pixels} (--max-pixels)",
         )
 
 

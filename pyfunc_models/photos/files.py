@@ -67,6 +67,8 @@ def load(path: bytes | None) -> bytes | RowFault | None:
             kind = _KINDS.get(stat.S_IFMT(found.st_mode), "this")
             return RowFault(Status.UNSUPPORTED, f"no photo: {kind} {_NOT_REGULAR}")
         return _read(descriptor, found.st_size)
+    except MemoryError:
+        return RowFault(Status.TOO_LARGE, f"a file of {found.st_size} bytes takes more memory than there is")
     finally:
         os.close(descriptor)
 

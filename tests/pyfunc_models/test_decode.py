@@ -328,7 +328,7 @@ def test_a_photo_above_max_pixels_is_too_large_and_one_at_it_is_not() -> None:
     content = encode(photo(40, 30), "PNG")
     assert isinstance(decode(content, max_pixels=1200), Image.Image)
     assert fault(content, max_pixels=1199) == RowFault(
-        Status.TOO_LARGE, "40 x 30 = 1200 pixels are above the limit of 1199"
+        Status.TOO_LARGE, "40 x 30 = 1200 pixels are above the limit of 1199 (--max-pixels)"
     )
 
 

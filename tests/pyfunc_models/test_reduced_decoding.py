@@ -12,14 +12,15 @@ from PIL import Image
 
 from mlruns_fixture import LABELS, ColourNet
 from mlruns_fixture.photos import draw_golden
-from pyfunc_models import Preprocess, RowFault, Status, containers, decode
-from pyfunc_models.image_model import model_class
-from pyfunc_models.packaging import OwnCode, PackageOptions, PackagingError, package
-from pyfunc_models.preprocess import resized_size, transform, transform_fast
-from pyfunc_models.reading import DecodeChoice, Reading
-from pyfunc_models.spec import ModelSpec
+from pyfunc_models import Preprocess, RowFault, Status, decode
+from pyfunc_models.kinds import model_class
+from pyfunc_models.packaging import OwnCode, PackageOptions, PackagingError, PrecisionRefused, package
+from pyfunc_models.photos.formats.jpeg import keeps_coefficients
+from pyfunc_models.transforms.preprocess import resized_size, transform
+from pyfunc_models.worker.choices import DecodeChoice
+from pyfunc_models.worker.spec import ModelSpec
 
-from . import images
+from . import images, own_code
 
 # Small enough that photos of 64 x 48 are reduced to one half.
 SMALL = Preprocess(resize=20, crop=(16, 16), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -61,11 +62,10 @@ def test_the_pixels_are_those_of_the_photo_made_smaller() -> None:
 
 
 @pytest.mark.parametrize("size", [(1030, 787), (787, 1030), (2047, 1033), (1024, 768)])
-@pytest.mark.parametrize("prepare", [transform, transform_fast])
 @pytest.mark.parametrize(
     "given", [{"resize": 100, "crop": 90}, {"resize": (90, 70)}, {"resize": 60, "crop": 80}], ids=str
 )
-def test_the_model_sees_the_same_part_at_the_same_place_as_in_full(size, prepare, given) -> None:
+def test_the_model_sees_the_same_part_at_the_same_place_as_in_full(size, given) -> None:
     # Slopes of 4 levels a pixel of the result: half a pixel off at its edges would be 2 in the mean.
     across = np.abs((np.linspace(0, 4 * 400, size[0])[None, :] % 510) - 255)
     down = np.abs((np.linspace(0, 4 * 400, size[1])[:, None] % 510) - 255)
@@ -74,7 +74,7 @@ def test_the_model_sees_the_same_part_at_the_same_place_as_in_full(size, prepare
     spec = Preprocess.of(**given)
     reduced = decode(content, needed=lambda size: resized_size(size, spec))
     assert reduced.width < size[0] / 1.9
-    found, expected = (prepare(image, spec).astype(int) for image in (reduced, decode(content)))
+    found, expected = (transform(image, spec).astype(int) for image in (reduced, decode(content)))
     assert found.shape == expected.shape
     assert np.abs(found - expected).mean() < 0.75
 
@@ -84,7 +84,7 @@ def test_a_transform_of_ones_own_makes_another_photo_of_it() -> None:
     model = model_class("classifier")()
     model.preprocess, model.own_code = SMALL, own
     content = jpeg(65, 49)
-    small = model.decode(content, Reading(decode=DecodeChoice.REDUCED))
+    small = model.decode(content, DecodeChoice.REDUCED)
     assert small.size == (33, 25)
     expected = transform(Image.fromarray(np.asarray(small)[:24, :32]), SMALL)
     np.testing.assert_array_equal(model.prepare(small), expected)
@@ -148,28 +148,30 @@ def test_a_photo_above_the_limit_in_full_is_decoded_where_reduced_it_is_below() 
     assert full.status is Status.TOO_LARGE
     assert decode(content, max_pixels=350 * 256, needed=edge_of_256).size == (350, 256)
     above = decode(content, max_pixels=350 * 256 - 1, needed=edge_of_256)
-    assert above == RowFault(Status.TOO_LARGE, "350 x 256 = 89600 pixels are above the limit of 89599")
+    assert above == RowFault(
+        Status.TOO_LARGE, "350 x 256 = 89600 pixels are above the limit of 89599 (--max-pixels)"
+    )
 
 
 def test_a_progressive_photo_is_held_to_the_limit_in_full_because_all_its_coefficients_are_kept() -> None:
     content = jpeg(1400, 1024, progressive=True)
     refused = decode(content, max_pixels=1400 * 1024 - 1, needed=edge_of_256)
     assert refused == RowFault(
-        Status.TOO_LARGE, "1400 x 1024 = 1433600 pixels are above the limit of 1433599"
+        Status.TOO_LARGE, "1400 x 1024 = 1433600 pixels are above the limit of 1433599 (--max-pixels)"
     )
     assert decode(content, max_pixels=1400 * 1024, needed=edge_of_256).size == (350, 256)
 
 
 def test_coefficients_are_kept_where_a_pixel_comes_in_several_scans() -> None:
     baseline = jpeg(64, 48)
-    assert not containers.keeps_coefficients(baseline)
-    assert not containers.keeps_coefficients(jpeg(64, 48, mode="L"))
-    assert not containers.keeps_coefficients(jpeg(64, 48, exif=b"Exif\0\0" + images.exif(6) + b"\xff\xc2"))
-    assert containers.keeps_coefficients(jpeg(64, 48, progressive=True))
+    assert not keeps_coefficients(baseline)
+    assert not keeps_coefficients(jpeg(64, 48, mode="L"))
+    assert not keeps_coefficients(jpeg(64, 48, exif=b"Exif\0\0" + images.exif(6) + b"\xff\xc2"))
+    assert keeps_coefficients(jpeg(64, 48, progressive=True))
     scan = baseline.index(b"\xff\xda")
     one_component = baseline[: scan + 4] + b"\x01" + baseline[scan + 5 :]
-    assert containers.keeps_coefficients(one_component)
-    assert containers.keeps_coefficients(baseline[:scan])
+    assert keeps_coefficients(one_component)
+    assert keeps_coefficients(baseline[:scan])
 
 
 # VmHWM, because ru_maxrss begins with the parent's.
@@ -177,7 +179,7 @@ PEAK = """
 import sys
 from PIL import Image
 from pyfunc_models import Preprocess, decode
-from pyfunc_models.preprocess import resized_size
+from pyfunc_models.transforms.preprocess import resized_size
 def peak_mib():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
 content = open(sys.argv[1], "rb").read()
@@ -265,6 +267,16 @@ def test_the_figures_are_of_the_photos_that_were_really_reduced(reduced: Path, g
     assert 0 < figures["mean_pixel_difference"] < figures["largest_pixel_difference"] <= 255
 
 
+def test_what_is_measured_is_a_model_with_code_of_its_own_too(golden: Path, tmp_path: Path) -> None:
+    own = OwnCode(transform=own_code.swap_red_and_blue, postprocess=own_code.halve)
+    options = PackageOptions(decodes=("reduced",), golden=golden, own_code=own)
+    packaged = package(ColourNet(), SMALL, LABELS, into=tmp_path / "own", options=options)
+    photos = sorted(golden.glob("*.jpg"))
+    full, small = (scores(answers(packaged, photos, how)) for how in ("full", "reduced"))
+    measured = ModelSpec.read(packaged).measured["reduced"]["largest_difference"]
+    assert measured == pytest.approx(np.abs(full - small).max(), abs=1e-6)
+
+
 def test_what_is_no_jpeg_has_the_same_answer_both_ways(reduced: Path, golden: Path) -> None:
     photos = sorted(golden.glob("*.png"))
     np.testing.assert_array_equal(*(scores(answers(reduced, photos, how)) for how in ("full", "reduced")))
@@ -275,6 +287,25 @@ def test_nothing_is_claimed_of_photos_that_are_too_small_to_be_reduced(golden: P
     large = Preprocess(resize=40, crop=(32, 32))
     with pytest.raises(PackagingError, match=r"Of 30 golden photos 0 were really reduced.*at least 20"):
         package(ColourNet(), large, LABELS, into=tmp_path / "m", options=options)
+
+
+def test_without_photos_nothing_is_claimed(tmp_path: Path) -> None:
+    options = PackageOptions(decodes=("reduced",))
+    with pytest.raises(PackagingError, match=r"Jobs may choose reduced only after it was measured.*--golden"):
+        package(ColourNet(), SMALL, LABELS, into=tmp_path / "m", options=options)
+
+
+def test_a_decoding_that_there_is_not_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    options = PackageOptions(decodes=("quick",))
+    with pytest.raises(PackagingError, match=r"no decode 'quick'; there are \['full', 'reduced'\]"):
+        package(ColourNet(), SMALL, LABELS, into=tmp_path / "m", options=options)
+
+
+def test_below_the_floor_it_is_refused_with_its_figures(golden: Path, tmp_path: Path) -> None:
+    options = PackageOptions(decodes=("reduced",), golden=golden, min_agreement=1.01)
+    with pytest.raises(PrecisionRefused, match=r"reduced agrees with full to .* 30 photos.*pixel difference"):
+        package(ColourNet(), SMALL, LABELS, into=tmp_path / "m", options=options)
+    assert not (tmp_path / "m").exists()
 
 
 def test_a_version_without_it_says_how_to_have_it(colours: Path, golden: Path) -> None:

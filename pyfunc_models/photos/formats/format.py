@@ -21,8 +21,8 @@ class Format:
     whether the structure says that the end of the first picture is missing; it may run beyond the end. `size`:
     (width, height) from the header, where opening a photo already takes the memory for its pixels.
     `keeps_coefficients`, where the decoder can decode at a smaller scale: whether it holds the whole photo even then.
-    `check` raises TooMuch, before anything is decoded, on what makes a decoder work longer than its pixels and bytes do;
-    like `is_cut_off` it may run beyond the end.
+    `check` raises TooMuch, before anything is decoded, on what keeps a decoder busy for longer than its pixels and
+    bytes do; like `is_cut_off` it may run beyond the end.
     """
 
     name: str
