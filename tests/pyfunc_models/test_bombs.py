@@ -1,6 +1,7 @@
 """Photos that are made to cost are told by their structure, and those that are read cost what their pixels do."""
 
 import io
+import random
 
 import numpy as np
 import pytest
@@ -127,3 +128,16 @@ def test_ordinary_photos_are_far_from_every_limit() -> None:
 @pytest.mark.parametrize("name", bombs.READ.keys() - {"PNG of one colour", "BMP of short lines"})
 def test_what_only_looks_like_one_is_read(name: str) -> None:
     assert isinstance(decode(bombs.READ[name]()), Image.Image)
+
+
+def test_a_broken_tiff_says_nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    dice = random.Random(1)
+    whole = encode(photo(64, 48), "TIFF", compression="tiff_lzw")
+    faults = 0
+    for _ in range(100):
+        content = bytearray(whole)
+        for _ in range(4):
+            content[dice.randrange(8, len(content))] = dice.randrange(256)
+        faults += isinstance(decode(bytes(content)), RowFault)
+    assert faults > 10
+    assert capfd.readouterr().err == ""

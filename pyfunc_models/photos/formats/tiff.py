@@ -1,12 +1,15 @@
 """TIFF and BigTIFF, the first page. Source: TIFF 6.0, section 2."""
 
+import ctypes
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Self
 
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 from .format import Format, TooMuch, number
 
@@ -96,6 +99,7 @@ def check(content: bytes) -> None:
 
     Arrays that lie on one another and are larger than the file in all are left out, as Pillow leaves them out.
     """
+    _silence()
     file = _File.of(content)
     directories, left = [file.first], len(_DIRECTORIES)
     while directories:
@@ -108,6 +112,20 @@ def check(content: bytes) -> None:
             if entry.tag in _DIRECTORIES and entry.kind in _INTEGERS and left:
                 directories += file.integers(entry, at_most=1)
                 left -= 1
+
+
+@cache
+def _silence() -> None:
+    """Have libtiff say nothing on this process's stderr, from the first TIFF on: Pillow raises what matters.
+
+    Its handlers are found through Pillow's own module, which is linked with it: whichever libtiff that is.
+    """
+    with suppress(OSError, AttributeError):  # a Pillow that has it built in
+        pillow = ctypes.CDLL(Image.core.__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            handler = getattr(pillow, name)
+            handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            handler(None)
 
 
 def _is_cut_off(content: bytes) -> bool:
