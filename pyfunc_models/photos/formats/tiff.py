@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Self
 
-from PIL import Image, TiffImagePlugin
+from PIL import TiffImagePlugin, _imaging
 
 from .format import Format, TooMuch, number
 
@@ -121,7 +121,7 @@ def _silence() -> None:
     Its handlers are found through Pillow's own module, which is linked with it: whichever libtiff that is.
     """
     with suppress(OSError, AttributeError):  # a Pillow that has it built in
-        pillow = ctypes.CDLL(Image.core.__file__)
+        pillow = ctypes.CDLL(_imaging.__file__)
         for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
             handler = getattr(pillow, name)
             handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
