@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-gpu soak-registry bench bench-scale bench-smoke check format clean jdk
+.PHONY: help demo test test-gpu soak-registry soak-fuzz bench bench-scale bench-smoke check format clean jdk
 
 VENV ?= .venv
 ARGS ?=
@@ -28,6 +28,9 @@ test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 
 soak-registry: $(INSTALLED)  ## Let four promoters race for 1,000 rounds, on SQLite and on PostgreSQL
 	$(VENV)/bin/python -m tests.registry.soak $(ARGS)
+
+soak-fuzz: $(INSTALLED)  ## Read 300,000 damaged photos, Pillow's own bad ones among them; ARGS='--photos 1000000'
+	$(VENV)/bin/python -m tests.pyfunc_models.fuzz --pillow $(ARGS)
 
 bench: jdk $(BENCH_INSTALLED)  ## Measure speed beside what users pick instead: make bench ARGS='--models resnet18'
 	$(VENV)/bin/python -m benchmarks $(ARGS)

@@ -4,7 +4,17 @@ from typing import Any
 
 import click
 
-from .job_options import BATCH_SIZE, DATASET, DECODE, PRECISION, ROWS, RUNNING, TRANSFORM
+from .job_options import (
+    BATCH_SIZE,
+    DATASET,
+    DECODE,
+    FOLLOW_LINKS,
+    MAX_PIXELS,
+    PRECISION,
+    ROWS,
+    RUNNING,
+    TRANSFORM,
+)
 from .running import carry_out
 from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
 
@@ -18,6 +28,7 @@ from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
     metavar="CSV",
     help="With the columns file, a photo's path below the folder, and class_index, its class from 0 on.",
 )
+@FOLLOW_LINKS
 @DATASET
 @PRECISION
 @DECODE
@@ -25,6 +36,7 @@ from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
 @BATCH_SIZE
 @PRIVATE_KEY
 @PASSWORD_ENV
+@MAX_PIXELS
 @RUNNING
 def evaluate(uri: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
     """Say how often the version that URI means is right, on labelled photos; kept for gates to ask."""
@@ -48,6 +60,7 @@ def evaluate(uri: str, private_key: str | None, password_env: str | None, **give
 @BATCH_SIZE
 @PRIVATE_KEY
 @PASSWORD_ENV
+@MAX_PIXELS
 @RUNNING
 def compare(uri_a: str, uri_b: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
     """Ask two versions about the same photos: URI_A, and URI_B that may take its place."""

@@ -40,6 +40,11 @@ TRANSFORM = click.option(
     help="No choice any more.",
 )
 
+FOLLOW_LINKS = click.option(
+    "--follow-links",
+    is_flag=True,
+    help="Read photos that links lead to outside of the folder, and search linked folders, each once.",
+)
 ROWS = together(
     click.option(
         "--input",
@@ -69,6 +74,7 @@ ROWS = together(
         metavar="COLUMN",
         help="A column to keep; repeat for more, the first is the key (default: path).",
     ),
+    FOLLOW_LINKS,
 )
 PRECISION = click.option(
     "--precision",
@@ -83,6 +89,12 @@ BATCH_SIZE = click.option(
     type=click.IntRange(min=1),
     metavar="N",
     help="Photos a batch (default: what suits the device).",
+)
+MAX_PIXELS = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Photos of more pixels are too_large (default: 89478485). JPEGs above that are decoded at a smaller scale.",
 )
 DATASET = click.option(
     "--dataset", metavar="NAME", help="What gates call these photos (default: the folder's name)."

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .job_options import BATCH_SIZE, DECODE, PRECISION, ROWS, RUNNING, TRANSFORM
+from .job_options import BATCH_SIZE, DECODE, MAX_PIXELS, PRECISION, ROWS, RUNNING, TRANSFORM
 from .running import carry_out
 
 
@@ -16,6 +16,7 @@ from .running import carry_out
 @DECODE
 @TRANSFORM
 @BATCH_SIZE
+@MAX_PIXELS
 @click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Classes in `top` (default: 5).")
 @RUNNING
 def score(uri: str, **given: Any) -> None:

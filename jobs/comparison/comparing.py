@@ -63,7 +63,7 @@ def from_options(a: str, b: str, given: Mapping[str, Any]) -> CompareJob:
     return CompareJob(
         a=a,
         b=b,
-        source=Source(given["input_path"], given["input_format"]),
+        source=Source(given["input_path"], given["input_format"], given["follow_links"]),
         output=given["output_path"],
         labels=given["labels"],
         dataset=given["dataset"],
@@ -130,13 +130,16 @@ def compare(
     contest = contest or check(registry, job)
     a, b = contest.a, contest.b
     say(f"a: {job.a} is {a.pinned_uri}; b: {job.b} is {b.pinned_uri}")
-    images, options = _images(spark, job, contest)
+    reading = _images(spark, job, contest, say)
     sinks.check(spark, Sink(job.output))
     said = {"requested": job.b, "against": a.pinned_uri, "input": job.source.path, "output": job.output}
     name = f"compare {b.name} {b.number} with {a.name} {a.number}"
     with recorded(registry, b, name, said, job.experiment) as run:
-        seconds = _write(images, replace(job, options=replace(options, run_id=run.run_id)), contest, say)
+        job = replace(job, options=replace(reading.options, run_id=run.run_id))
+        seconds = _write(reading.rows, job, contest, say)
         done = _report(spark.read.parquet(job.output), job, contest, run.run_id, seconds)
+        a_side, b_side = (replace(side, left_out=reading.left_out) for side in (done.a, done.b))
+        done = replace(done, a=a_side, b=b_side)
         run.outcome = done.outcome()
         for side in (done.a, done.b):
             side.check_budget(job.max_error_rate)
@@ -145,18 +148,22 @@ def compare(
     return done
 
 
-def _images(spark: SparkSession, job: CompareJob, contest: Contest) -> tuple[DataFrame, ScoreOptions]:
+def _images(
+    spark: SparkSession, job: CompareJob, contest: Contest, say: Callable[[str], None]
+) -> sources.Reading:
     """The photos to compare, with the line that each adds to the data set's digest, and the class if it has one."""
-    images, options = sources.read_for(spark, job.source, job.options, takes_paths=True)
-    columns.check(images, options.content_column, options.keep, TAKEN)
-    named = labelled.with_names(images, job.source, options.keep[0])
+    reading = sources.read_for(spark, job.source, job.options, takes_paths=True, say=say)
+    options = reading.options
+    columns.check(reading.rows, options.content_column, options.keep, TAKEN)
+    named = labelled.with_names(reading.rows, job.source, options.keep[0])
     named = labelled.with_digests(named, options)
     if contest.labels is None:
         named = named.withColumn(TRUTH, F.lit(None).cast("long"))
     else:
         labelled.check_folder(spark, job.source)
         named, _ = labelled.labelled(named, contest.labels, job.source.path)
-    return named.withColumn(DIGEST, labelled.digest_line()).withColumnRenamed(TRUTH, CLASS), options
+    rows = named.withColumn(DIGEST, labelled.digest_line()).withColumnRenamed(TRUTH, CLASS)
+    return replace(reading, rows=rows)
 
 
 def _write(images: DataFrame, job: CompareJob, contest: Contest, say: Callable[[str], None]) -> float:

@@ -58,6 +58,7 @@ class ComparisonReport:
             "metrics": dict(self.metrics),
             "disagreements": [asdict(one) for one in self.disagreements],
             "output": self.b.output,
+            "left_out": dict(self.b.left_out),
             "run_id": self.b.scoring_run_id,
         }
 

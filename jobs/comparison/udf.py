@@ -19,7 +19,7 @@ from ..spark import shipping, udfs
 
 SIDES = ("a", "b")
 FIELDS = ("label", "class_index", "score")
-PARAMS = ("precision", "batch_size", "content_as")
+PARAMS = ("precision", "batch_size", "content_as", "max_pixels")
 _ASKED = "_stagewright_asked"
 
 

@@ -39,7 +39,8 @@ class EvaluateJob:
     """Which version on which photos: `images` is a folder, `labels` a CSV with `file` (below it) and `class_index`.
 
     `dataset` is what gates call the photos; by default it is the folder's name. Of `options`, what is kept
-    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`. The figures are signed by `signer`.
+    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`; `follow_links`: see `Source`. The
+    figures are signed by `signer`.
     """
 
     model: str
@@ -50,6 +51,7 @@ class EvaluateJob:
     max_error_rate: float = batch.DEFAULT_MAX_ERROR_RATE
     experiment: str | None = None
     signer: Signer | None = field(default_factory=Signer.configured)
+    follow_links: bool = False
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
@@ -63,6 +65,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
         max_error_rate=given["max_error_rate"],
         experiment=given["experiment"],
         signer=given["signer"],
+        follow_links=given["follow_links"],
     )
 
 
@@ -108,13 +111,15 @@ def evaluate(
     version = subject.scored.version
     say(f"{job.model} is {version.pinned_uri}")
     takes_paths = udf.takes_paths(subject.scored.model)
-    images, options = sources.read_for(spark, Source(job.images), job.options, takes_paths)
-    images, unlabelled = labelled.read(images, Source(job.images), subject.labels, options)
+    source = Source(job.images, follow_links=job.follow_links)
+    reading = sources.read_for(spark, source, job.options, takes_paths, say)
+    images, unlabelled = labelled.read(reading.rows, source, subject.labels, reading.options)
     name = f"evaluate {version.name} {version.number} on {subject.dataset}"
     said = {"requested": job.model, "images": job.images, "labels": job.labels, "dataset": subject.dataset}
     with recorded(registry, version, name, said, job.experiment) as run:
-        photos, seconds = _scored(images, subject.scored, _options(options, run.run_id), say)
-        done = replace(_report(photos, seconds, job, subject, run.run_id), unlabelled=unlabelled)
+        photos, seconds = _scored(images, subject.scored, _options(reading.options, run.run_id), say)
+        done = _report(photos, seconds, job, subject, run.run_id)
+        done = replace(done, scored=replace(done.scored, left_out=reading.left_out), unlabelled=unlabelled)
         run.outcome = done.outcome()
         _keep(registry, photos, subject.names, run.run_id)
         done.scored.check_budget(job.max_error_rate)

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pandas as pd
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
 from registry import ModelVersion
@@ -23,6 +21,7 @@ from ..errors import InputError
 from ..scoring import columns, sources
 from ..scoring.options import ScoreOptions
 from ..scoring.sources import Source
+from ..spark import local_reading
 
 FILE_COLUMN, CLASS_COLUMN = "file", "class_index"
 # Columns that go along with each photo; the prefix keeps them apart from a table's own.
@@ -121,28 +120,8 @@ def _text(key: Column) -> Column:
 def with_digests(images: DataFrame, options: ScoreOptions) -> DataFrame:
     """`images` with PHOTO_DIGEST: SHA-256 of each photo's bytes, in hex; empty where there is no photo."""
     content = columns.the(images, options.content_column)
-    digest = _digest_of_file()(content) if options.content_as == "path" else F.sha2(content, 256)
+    digest = local_reading.digests()(content) if options.content_as == "path" else F.sha2(content, 256)
     return images.withColumn(PHOTO_DIGEST, F.coalesce(digest, F.lit("")))
-
-
-def _digest_of_file() -> Any:
-    """A UDF from UTF-8 of a file's path to the SHA-256 of its bytes; null where it is gone."""
-
-    # Within a function, so that it travels by value: nothing of stagewright is installed on the executors.
-    def digests(paths: pd.Series) -> pd.Series:
-        import hashlib
-        import os
-
-        def digest(path: bytes) -> str | None:
-            try:
-                with open(os.fsdecode(path), "rb") as file:  # noqa: PTH123
-                    return hashlib.file_digest(file, "sha256").hexdigest()
-            except FileNotFoundError:
-                return None
-
-        return paths.map(digest)
-
-    return pandas_udf(digests, "string")  # type: ignore[call-overload]
 
 
 def labelled(images: DataFrame, labels: Labels, where: str) -> tuple[DataFrame, int]:

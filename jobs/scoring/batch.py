@@ -41,7 +41,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
     """The options of `stagewright score`, by their names."""
     return ScoreJob(
         model=uri,
-        source=Source(given["input_path"], given["input_format"]),
+        source=Source(given["input_path"], given["input_format"], given["follow_links"]),
         sink=Sink(given["output_path"], given["output_format"]),
         options=options_of(given),
         max_error_rate=given["max_error_rate"],
@@ -51,7 +51,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
 
 def options_of(given: Mapping[str, Any]) -> ScoreOptions:
     """What jobs of all kinds may choose, as far as `given` has it."""
-    known = ("content_column", "precision", "decode", "batch_size", "top_k")
+    known = ("content_column", "precision", "decode", "batch_size", "top_k", "max_pixels")
     said = {name: given[name] for name in known if given.get(name) is not None}
     return ScoreOptions(**said, keep=given.get("keep") or ScoreOptions().keep)
 
@@ -77,13 +77,13 @@ def run(
     subject = subject or check(registry, job)
     version = subject.version
     say(f"{job.model} is {version.pinned_uri}")
-    images, options = sources.read_for(spark, job.source, job.options, takes_paths(subject.model))
+    reading = sources.read_for(spark, job.source, job.options, takes_paths(subject.model), say)
     sinks.check(spark, job.sink)
     name = f"score {version.name} {version.number}"
     said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
     with recorded(registry, version, name, said, job.experiment) as run:
-        job = replace(job, options=replace(options, run_id=run.run_id))
-        finished = _score(images, job, subject, say)
+        job = replace(job, options=replace(reading.options, run_id=run.run_id))
+        finished = replace(_score(reading.rows, job, subject, say), left_out=reading.left_out)
         run.outcome = _outcome(finished)
         finished.check_budget(job.max_error_rate)
     return finished

@@ -13,8 +13,8 @@ class ScoreOptions:
     None leaves a param to the model's own default. `transform` is no choice any more: photos are resized exactly,
     whatever it says. `label_as="index"` has a classifier answer with the positions of its classes, which are exact
     where two have one name. `content_as="path"` says that the column holds paths of files, in UTF-8, which every
-    worker reads itself. `run_id` is stamped on every row; by default a new one. `use` is what policies ask for: one
-    that names a stage for jobs leaves evaluations alone.
+    worker reads itself. `max_pixels`: photos of more are `too_large`. `run_id` is stamped on every row; by default a
+    new one. `use` is what policies ask for: one that names a stage for jobs leaves evaluations alone.
     """
 
     content_column: str = "content"
@@ -27,6 +27,7 @@ class ScoreOptions:
     decode: str | None = None
     label_as: str | None = None
     content_as: str | None = None
+    max_pixels: int | None = None
     run_id: str | None = None
     use: Use = Use.SCORING
 
@@ -41,5 +42,6 @@ class ScoreOptions:
             "decode": self.decode,
             "label_as": self.label_as,
             "content_as": self.content_as,
+            "max_pixels": self.max_pixels,
         }
         return {name: value for name, value in given.items() if value is not None}

@@ -1,6 +1,7 @@
 """What happened: rows by status, throughput, version, and where the predictions are."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation
@@ -15,7 +16,10 @@ ROWS = "rows"
 
 @dataclass(frozen=True, slots=True)
 class ScoreReport:
-    """The counts of one scoring job. `by_status` has every status that occurred; `seconds` is the Spark job's."""
+    """The counts of one scoring job. `by_status` has every status that occurred; `seconds` is the Spark job's.
+
+    `left_out`: files that the search for photos passed by, by reason; they are no rows.
+    """
 
     model_name: str
     model_version: int
@@ -27,6 +31,7 @@ class ScoreReport:
     rows: int
     by_status: dict[str, int]
     seconds: float
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def images_per_second(self) -> float:

@@ -71,7 +71,10 @@ def checked(registry: Registry, version: ModelVersion, options: ScoreOptions) ->
     """A version that may be used as `options` say, fetched and verified. Raises registry.RegistryError, InputError."""
     registry.check(version, options.use)
     check_choices(version, options)
-    return Subject(version, local_copy(registry, version))
+    model = local_copy(registry, version)
+    if options.max_pixels is not None:
+        _check_known({"max_pixels"}, mlflow.models.Model.load(str(model)))
+    return Subject(version, model)
 
 
 def predictions(images: DataFrame, subject: Subject, options: ScoreOptions) -> DataFrame:
@@ -116,12 +119,18 @@ def _udf(spark: SparkSession, model: Path, options: ScoreOptions) -> tuple[Any, 
         raise InputError(
             "This version was not packaged by stagewright: its signature has no `status` and `error`."
         )
-    known = _params(metadata)
-    unknown = sorted(set(options.params) - known)
-    if unknown:
-        raise InputError(f"This version takes no {', '.join(unknown)}; it takes {sorted(known)}.")
+    _check_known(set(options.params), metadata)
     fields = [name for name in outputs.input_names() if name not in ("status", "error")]
     return udfs.udf(spark, shipping.ship(spark, model), options.params), fields
+
+
+def _check_known(params: set[str], metadata: Any) -> None:
+    known = _params(metadata)
+    if unknown := sorted(params - known):
+        raise InputError(
+            f"This version takes no {', '.join(unknown)}; it takes {sorted(known)}. What was registered before there "
+            "was such a choice has its own code: register it again."
+        )
 
 
 def _params(metadata: Any) -> set[str]:

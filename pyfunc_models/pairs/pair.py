@@ -40,7 +40,7 @@ class Pair(PythonModel):
 
     @classmethod
     def signature(cls) -> ModelSignature:
-        """Input `content`; what both sides answer; params `precision`, `batch_size` and `content_as`."""
+        """Input `content`; what both sides answer; params `precision`, `batch_size`, `content_as`, `max_pixels`."""
         outputs: list[Any] = [
             ColSpec(kind, f"{side}_{name}") for side in SIDES for name, (kind, _) in BLANKS.items()
         ]
@@ -48,6 +48,7 @@ class Pair(PythonModel):
             ParamSpec("precision", DataType.string, "f32"),
             ParamSpec("batch_size", DataType.long, 0),
             ParamSpec("content_as", DataType.string, ContentChoice.BYTES.value),
+            ParamSpec("max_pixels", DataType.long, 0),
         ]
         return ModelSignature(
             inputs=Schema([ColSpec(DataType.binary, "content")]),
@@ -66,10 +67,11 @@ class Pair(PythonModel):
     ) -> pd.DataFrame:
         """DataFrame with a binary column `content` -> one row for each row; see the class.
 
-        Params: `precision` of both, `batch_size` (0: what suits the device), and `content_as`, as `ImageModel` has it.
+        Params: `precision` of both, `batch_size` (0: what suits the device), and `content_as` and `max_pixels` as
+        `ImageModel` has them (0: what each version has for a limit).
         """
         given = params or {}
-        reader = Reader(self.sides, self.shared)
+        reader = Reader(self.sides, self.shared, int(given.get("max_pixels") or 0))
         engine = JoinedEngine(
             [side.engine(str(given.get("precision") or "f32")) for side in self.sides], reader
         )
@@ -122,7 +124,8 @@ class Reader:
     `faults`: for each side, row -> why that side has no pixels.
     """
 
-    def __init__(self, sides: Sequence[Side], shared: bool) -> None:
+    def __init__(self, sides: Sequence[Side], shared: bool, max_pixels: int = 0) -> None:
+        self.limit = {"max_pixels": max_pixels} if max_pixels else {}  # older versions have no such choice
         self.sides = sides
         self.shared = shared
         # A transform of one's own may look at more than pixels; its version decodes with all that there is.
@@ -151,8 +154,8 @@ class Reader:
         if isinstance(content, RowFault):
             return [Fault(content.status.value, content.error) for _ in self.sides]
         if not self.shared:
-            return [side.read(content) for side in self.sides]
-        photo = self.decoder.decode(content)
+            return [side.read(content, **self.limit) for side in self.sides]
+        photo = self.decoder.decode(content, **self.limit)
         if isinstance(photo, Fault):
             return [photo for _ in self.sides]
         return [side.prepare(photo) for side in self.sides]

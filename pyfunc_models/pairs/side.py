@@ -95,9 +95,9 @@ class Side:
         engine: Engine = store.engine(self.verified, model._graphs, self.device, wanted)
         return engine
 
-    def decode(self, content: bytes | None) -> Photo | Fault:
-        """Bytes of a photo -> RGB photo."""
-        found = self.model.decode(content)
+    def decode(self, content: bytes | None, **limit: int) -> Photo | Fault:
+        """Bytes of a photo -> RGB photo; `limit` is `max_pixels`, where the version has that."""
+        found = self.model.decode(content, **limit)
         return found if isinstance(found, Image.Image | np.ndarray) else _fault(found)
 
     def prepare(self, photo: Photo) -> Images | Fault:
@@ -106,9 +106,9 @@ class Side:
         given = photo.copy() if self.has_own_transform else photo
         return self._checked(self.model.prepare(given))
 
-    def read(self, content: bytes | None) -> Images | Fault:
-        """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it."""
-        return self._checked(self.model.read(content))
+    def read(self, content: bytes | None, **limit: int) -> Images | Fault:
+        """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it; `limit` as `decode` has it."""
+        return self._checked(self.model.read(content, **limit))
 
     def answers(self, outputs: Outputs) -> dict[str, Any]:
         """Columns `label`, `class_index` and `score` for the graph's float32 [N, D]."""

@@ -21,7 +21,9 @@ what torchvision's loader does, but for the two lines marked *:
 
 import io
 import re
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -29,7 +31,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from . import containers, formats
-from .formats.format import Format
+from .formats import tiff
+from .formats.format import Format, TooMuch
 from .pillow_warnings import SILENCED
 from .reduced import REDUCED, Reduced
 from .status import RowFault, Status
@@ -93,7 +96,13 @@ def decode(
     limits = _Limits(orientation, max_pixels, needed)
     if content is None:
         return RowFault(Status.MISSING, "no photo: the content is null")
-    data = bytes(content)
+    try:
+        return _judged(bytes(content), limits)
+    except MemoryError:
+        return RowFault(Status.TOO_LARGE, f"a photo of {len(content)} bytes takes more memory than there is")
+
+
+def _judged(data: bytes, limits: _Limits) -> Image.Image | RowFault:
     if not data:
         return RowFault(Status.EMPTY, "no photo: the content has 0 bytes")
     try:
@@ -105,7 +114,7 @@ def decode(
             return _decode(format, data, limits)
     except _Refused as refused:
         return refused.fault
-    except (MemoryError, Image.DecompressionBombError) as error:
+    except (MemoryError, TooMuch, Image.DecompressionBombError) as error:
         return RowFault(
             Status.TOO_LARGE, f"{format.name} of {len(data)} bytes is too large: {_reason(error)}"
         )
@@ -124,7 +133,8 @@ def _readable_format(data: bytes) -> Format:
         raise _Refused(Status.TRUNCATED, f"{start} is cut off after {len(data)} bytes")
     raise _Refused(
         Status.UNDECODABLE,
-        f"{len(data)} bytes that begin with {data[:8].hex(' ')} are no image; supported are {known}",
+        # Not how it begins: it may be somebody's file that got here under a photo's name.
+        f"the content begins like no image that is known; supported are {known}",
     )
 
 
@@ -134,6 +144,9 @@ def _decode(format: Format, data: bytes, limits: _Limits) -> Image.Image:
         raise OSError("truncated")
     if format.size is not None:
         _check_size(format.size(data), limits.pixels)
+    if format.check is not None:
+        with suppress(IndexError, ValueError, struct.error):  # the decoder will say what is wrong
+            format.check(data)
     # The plugin itself: Image.open would judge sizes by a setting that the whole process shares.
     image = format.plugin(io.BytesIO(data))
     full, box = image.size, None
@@ -143,8 +156,10 @@ def _decode(format: Format, data: bytes, limits: _Limits) -> Image.Image:
         box = _reduce(image, limits.orientation, limits.needed)
     _check_size(image.size, limits.pixels)
     _check_depth(format, image)
-    # All of it at once: Pillow hands the decoder 64 kB at a time, each time with a copy of what is left over.
-    image.decodermaxblock = max(image.decodermaxblock, len(data))
+    # All of it at once: Pillow hands the decoder 64 kB at a time, each time with a copy of what is left over. Not where
+    # there are parts, each of which would be handed all that comes after it.
+    if len(image.tile) == 1:
+        image.decodermaxblock = max(image.decodermaxblock, len(data))
     image.load()
     rgb = _to_rgb(image)
     turn = _turn(image) if limits.orientation == "exif" else None
@@ -166,6 +181,8 @@ def _reduce(
         height, width = needed((height, width))
     else:
         width, height = needed((width, height))
+    if width >= full[0] and height >= full[1]:
+        return None
     drafted = image.draft(None, (width, height))
     return drafted[1] if drafted and image.size != full else None
 
@@ -175,7 +192,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise _Refused(
             Status.TOO_LARGE,
-            f"{width} x {height} = {width * height} pixels are above the limit of {max_pixels}",
+            f"{width} x {height} = {width * height} pixels are above the limit of {max_pixels} (--max-pixels)",
         )
 
 
@@ -201,6 +218,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
+        exif = image.info.get("exif")
+        if isinstance(exif, bytes):  # a directory as a TIFF has it, and as large as somebody made it
+            tiff.check(exif.removeprefix(b"Exif\0\0"))
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:  # broken EXIF says nothing of the pixels, which are whole
         return None
@@ -217,5 +237,5 @@ def _reason(error: Exception) -> str:
     """One printable line that is the same in every process: no objects with their addresses."""
     text = re.sub(r"<[^<>]*\b0x[0-9a-fA-F]+>", "file", str(error))
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    said = isinstance(error, OSError | SyntaxError | ValueError) and line
+    said = isinstance(error, OSError | SyntaxError | ValueError | TooMuch) and line
     return (line if said else f"{type(error).__name__} {line}".rstrip())[:_LONGEST_REASON]

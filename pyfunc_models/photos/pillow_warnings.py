@@ -1,9 +1,13 @@
 """No warnings of Pillow while a photo is decoded: what is odd in it belongs to its row, not to a log."""
 
+import logging
 import threading
 import warnings
 from types import TracebackType
 from typing import Final
+
+# What Pillow logs goes where a process has logging go; without this, where it has none, to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class _Silenced:

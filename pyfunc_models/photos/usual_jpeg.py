@@ -4,6 +4,7 @@ Whatever else there is, and whatever is wrong with a photo, is left to `decode`,
 it has by that way.
 """
 
+import struct
 from collections.abc import Callable
 from types import ModuleType
 from typing import Final
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from .decode import DEFAULT_MAX_PIXELS
 from .formats import jpeg
+from .formats.format import TooMuch
 
 REQUIREMENT: Final = "simplejpeg"
 
@@ -44,7 +46,9 @@ def pixels(
         height, width, colours, _ = found.decode_jpeg_header(content)
         if colours != _COLOURS or width * height > DEFAULT_MAX_PIXELS or not takes(width, height):
             return None
+        jpeg.check(content)
         decoded: npt.NDArray[np.uint8] = found.decode_jpeg(content, colorspace="RGB")
-    except ValueError:  # also what libjpeg only warns of: `decode` knows whether Pillow minds
+    # Also what libjpeg only warns of, or what takes too long: `decode` says it.
+    except (ValueError, IndexError, struct.error, TooMuch, MemoryError):
         return None
     return decoded

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..photos import usual_jpeg
+from ..photos.decode import DEFAULT_MAX_PIXELS
 from . import compiled_resample, preprocess
 from .compiled_resample import COMPILER, Compiler
 from .preprocess import Preprocess, resized_and_cropped
@@ -25,15 +26,17 @@ log = logging.getLogger(__name__)
 _no_decoder = threading.Event()
 
 
-def decode(content: bytes | None, compiler: Compiler = COMPILER) -> Pixels | None:
-    """Bytes of a photo -> uint8 [H, W, 3]; None where it is left to Pillow.
+def decode(
+    content: bytes | None, compiler: Compiler = COMPILER, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> Pixels | None:
+    """Bytes of a photo -> uint8 [H, W, 3]; None where it is left to Pillow, as one of more than `max_pixels` is.
 
     The first photos of a process are: until it is worth to compile. Safe in threads.
     """
     if _no_decoder.is_set() or compiler.passes() is None:
         return None
     try:
-        return usual_jpeg.pixels(content)
+        return usual_jpeg.pixels(content, lambda width, height: width * height <= max_pixels)
     except ImportError:
         _say_no_decoder()
         return None

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..engines import Engine, Images, Outputs, Precision, device, engine_module
 from ..photos import files
-from ..photos.decode import decode
+from ..photos.decode import DEFAULT_MAX_PIXELS, decode
 from ..photos.reduced import REDUCED
 from ..photos.status import RowFault, Status
 from ..transforms import usual_photo
@@ -88,6 +88,7 @@ class ImageModel(PythonModel, ABC):
             ParamSpec("transform", DataType.string, EXACT),
             ParamSpec("decode", DataType.string, DecodeChoice.FULL.value),
             ParamSpec("content_as", DataType.string, ContentChoice.BYTES.value),
+            ParamSpec("max_pixels", DataType.long, DEFAULT_MAX_PIXELS),
         ]
         status = [ColSpec(DataType.string, "status"), ColSpec(DataType.string, "error")]
         return ModelSignature(
@@ -118,7 +119,7 @@ class ImageModel(PythonModel, ABC):
 
         Params: `batch_size` and `decode_threads` (0: what suits the device); `precision` (`f32`) and `decode` (`full`),
         or one that the version was registered with; `content_as` (`bytes`), or `path`, where `content` holds the UTF-8
-        of paths of files on this machine; and the kind's own.
+        of paths of files on this machine; `max_pixels`, above which a photo is `too_large`; and the kind's own.
         """
         given = params or {}
         contents: list[bytes | None] = list(model_input["content"])
@@ -130,19 +131,42 @@ class ImageModel(PythonModel, ABC):
         answers = self._answers(scored, len(contents), given)
         return pd.DataFrame({**answers, "status": status, "error": error})
 
-    def read(self, content: bytes | None, choice: DecodeChoice = DecodeChoice.FULL) -> Images | RowFault:
+    def read(
+        self,
+        content: bytes | None,
+        choice: DecodeChoice = DecodeChoice.FULL,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> Images | RowFault:
         """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it, or why not."""
-        photo = self.decode(content, choice)
+        photo = self.decode(content, choice, max_pixels)
         return photo if isinstance(photo, RowFault) else self.prepare(photo)
 
-    def decode(self, content: bytes | None, choice: DecodeChoice = DecodeChoice.FULL) -> Photo | RowFault:
-        """Bytes of a photo -> RGB photo, or why not; reduced, it is no smaller than the resize makes it."""
+    def decode(
+        self,
+        content: bytes | None,
+        choice: DecodeChoice = DecodeChoice.FULL,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> Photo | RowFault:
+        """Bytes of a photo -> RGB photo, or why not; reduced, it is no smaller than the resize makes it.
+
+        A JPEG of more than DEFAULT_MAX_PIXELS, where `max_pixels` allows it, is reduced whatever the choice, unless the
+        scientist's own transform is to see it: in full it would take half a gigabyte and more.
+        """
         if choice is DecodeChoice.FULL and self._is_usual:
-            pixels = usual_photo.decode(content)
+            pixels = usual_photo.decode(content, max_pixels=max_pixels)
             if pixels is not None:
                 return pixels
-        needed = partial(resized_size, spec=self.preprocess) if choice is DecodeChoice.REDUCED else None
-        return decode(content, orientation=self.preprocess.orientation, needed=needed)
+        orientation, needed = self.preprocess.orientation, self._needed(choice)
+        return decode(content, orientation=orientation, max_pixels=max_pixels, needed=needed)
+
+    def _needed(self, choice: DecodeChoice) -> Callable[[tuple[int, int]], tuple[int, int]] | None:
+        """Which size of a photo is enough; None where only the whole is."""
+        needed = partial(resized_size, spec=self.preprocess)
+        if choice is DecodeChoice.REDUCED:
+            return needed
+        if self.own_code.transform is not None:
+            return None
+        return lambda size: size if size[0] * size[1] <= DEFAULT_MAX_PIXELS else needed(size)
 
     @property
     def _is_usual(self) -> bool:
@@ -151,11 +175,25 @@ class ImageModel(PythonModel, ABC):
 
     def prepare(self, photo: Photo) -> Images | RowFault:
         """RGB photo -> uint8 [H, W, 3] as the graph takes it, or what the scientist's transform raised."""
+        try:
+            return self._prepare(photo)
+        except (
+            MemoryError,
+            Image.DecompressionBombError,
+        ):  # which Pillow has against more than twice its limit
+            width, height = usual_photo.size_of(photo)
+            return RowFault(
+                Status.TOO_LARGE, f"{width} x {height} pixels take more memory to resize than there is"
+            )
+
+    def _prepare(self, photo: Photo) -> Images | RowFault:
         if self.own_code.transform is None:
             return usual_photo.transform(photo, self.preprocess)
         try:
             image = self.own_code.transform(usual_photo.as_image(photo))
             image.info.pop(REDUCED, None)  # true of the photo as it was decoded
+        except MemoryError:
+            raise
         except Exception as error:  # somebody else's code: whatever it raises is this row's fault
             return RowFault(Status.UNSUPPORTED, f"the model's own transform raised {error!r}")
         return usual_photo.transform(image, self.preprocess)
@@ -175,7 +213,9 @@ class ImageModel(PythonModel, ABC):
             size=self.preprocess.output_size,
             fetch=files.load if content_as is ContentChoice.PATH else None,
         )
-        scored = pipeline.score(contents, partial(self.read, choice=choice), engine, settings)
+        max_pixels = int(params.get("max_pixels") or DEFAULT_MAX_PIXELS)
+        read = partial(self.read, choice=choice, max_pixels=max_pixels)
+        scored = pipeline.score(contents, read, engine, settings)
         return scored if scored.outputs is None else replace(scored, outputs=self.finish(scored.outputs))
 
     def finish(self, outputs: Outputs) -> Outputs:

@@ -103,11 +103,11 @@ def test_photos_that_workers_read_themselves_are_not_read_by_spark(
     spark: SparkSession, fixture: Fixture
 ) -> None:
     source = Source(str(fixture.photos / "*-64x48.jpg"))
-    images = read(spark, source)
-    paths = by_path(images, source)
+    paths = by_path(spark, source)
     assert paths is not None
-    assert "ReadSchema: struct<path:string>" in plan(paths.select("path", "content"))
-    assert "content:binary" in plan(images.select("path", "content"))
+    assert "ArrowEvalPython" not in plan(paths.select("path", "content"))
+    assert "ArrowEvalPython" in plan(read(spark, source).select("path", "content"))
+    assert "ArrowEvalPython" not in plan(read(spark, source).select("path", "length"))
     [first] = paths.select("path", "content").limit(1).collect()
     assert Path(bytes(first.content).decode()).read_bytes() == PLAIN[Path(first.path).name]
 
@@ -118,13 +118,10 @@ def test_tasks_have_about_as_many_photos_each_whatever_their_sizes(
     for i in range(240):
         (tmp_path / f"{i:03}.jpg").write_bytes(bytes(6_000 if i < 60 else 300))
     spark.conf.set("spark.sql.files.openCostInBytes", "100")
-    spark.conf.set("spark.sql.files.maxPartitionBytes", str(90 * 1024))
-    source = Source(str(tmp_path))
-    images = read(spark, source)
-    packed = rows_of_tasks(images)
-    assert max(packed) > 3 * packed[0]  # by Spark, in order of size
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(90 * 1024 // 4))
-    dealt = rows_of_tasks(by_path(images, source))
+    source = Source(str(tmp_path))
+    dealt = rows_of_tasks(by_path(spark, source))
+    assert len(rows_of_tasks(read(spark, source))) == 20  # of bytes, each a quarter of those of paths
     # 438 kB in tasks of four times as much, 90 kB, are five, and six in whole rounds of two cores.
     assert len(dealt) == 6
     assert max(dealt) < 1.5 * min(dealt)  # each task of the scan deals evenly, but begins anywhere
@@ -134,9 +131,8 @@ def test_there_are_no_more_tasks_than_photos(
     spark: SparkSession, fixture: Fixture, restored_conf: None
 ) -> None:
     source = Source(str(fixture.photos / "*-64x48.jpg"))
-    images = read(spark, source)
     spark.conf.set("spark.sql.files.maxPartitionBytes", "1000")
-    assert len(rows_of_tasks(by_path(images, source))) == images.count()
+    assert len(rows_of_tasks(by_path(spark, source))) == read(spark, source).count()
 
 
 def rows_of_tasks(frame: DataFrame | None) -> list[int]:
@@ -153,8 +149,8 @@ def restored_conf(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(name, str(value))
 
 
-def by_path(images: DataFrame, source: Source) -> DataFrame | None:
-    return _reader(source).by_path(images, source)
+def by_path(spark: SparkSession, source: Source) -> DataFrame | None:
+    return _reader(source).rows(spark, source).by_path
 
 
 def plan(frame: DataFrame) -> str:
@@ -166,7 +162,7 @@ def test_a_table_has_its_bytes_scored_and_no_path_of_it_is_opened(
 ) -> None:
     source = Source(str(tmp_path / "t"), "parquet")
     spark.createDataFrame([("a", b"/etc/hostname")], "path string, content binary").write.parquet(source.path)
-    assert by_path(read(spark, source), source) is None
+    assert by_path(spark, source) is None
 
 
 @pytest.mark.parametrize(

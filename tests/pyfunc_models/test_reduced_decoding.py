@@ -148,14 +148,16 @@ def test_a_photo_above_the_limit_in_full_is_decoded_where_reduced_it_is_below() 
     assert full.status is Status.TOO_LARGE
     assert decode(content, max_pixels=350 * 256, needed=edge_of_256).size == (350, 256)
     above = decode(content, max_pixels=350 * 256 - 1, needed=edge_of_256)
-    assert above == RowFault(Status.TOO_LARGE, "350 x 256 = 89600 pixels are above the limit of 89599")
+    assert above == RowFault(
+        Status.TOO_LARGE, "350 x 256 = 89600 pixels are above the limit of 89599 (--max-pixels)"
+    )
 
 
 def test_a_progressive_photo_is_held_to_the_limit_in_full_because_all_its_coefficients_are_kept() -> None:
     content = jpeg(1400, 1024, progressive=True)
     refused = decode(content, max_pixels=1400 * 1024 - 1, needed=edge_of_256)
     assert refused == RowFault(
-        Status.TOO_LARGE, "1400 x 1024 = 1433600 pixels are above the limit of 1433599"
+        Status.TOO_LARGE, "1400 x 1024 = 1433600 pixels are above the limit of 1433599 (--max-pixels)"
     )
     assert decode(content, max_pixels=1400 * 1024, needed=edge_of_256).size == (350, 256)
 

@@ -1,7 +1,7 @@
 """Rows with photos, one kind of source a file: it says `READER`, and a line here names it."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pyspark.errors import AnalysisException
@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ...errors import InputError
 from ..options import ScoreOptions
-from . import images, spark_format, table
+from . import images, local_files, spark_format, table
 from .source import Reader, Source
 
 READERS: tuple[Reader, ...] = (
@@ -21,27 +21,42 @@ READERS: tuple[Reader, ...] = (
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Rows to score and how; `left_out`: how many files the search passed by, for which reason."""
+
+    rows: DataFrame
+    options: ScoreOptions
+    left_out: Mapping[str, int]
+
+
 def read(spark: SparkSession, source: Source) -> DataFrame:
     """The rows of `source`; images have `path`, `modificationTime`, `length` and `content`.
 
     Raises InputError where there is nothing at the path, no such format, or no photo in the folder.
     """
-    return _reading(source, lambda: _reader(source).frame(spark, source))
+    return _reading(source, lambda: _reader(source).rows(spark, source)).frame
 
 
 def read_for(
-    spark: SparkSession, source: Source, options: ScoreOptions, takes_paths: bool
-) -> tuple[DataFrame, ScoreOptions]:
+    spark: SparkSession,
+    source: Source,
+    options: ScoreOptions,
+    takes_paths: bool,
+    say: Callable[[str], None] = lambda line: None,
+) -> Reading:
     """The rows to score and how: with paths in place of bytes, wherever that gives the same predictions.
 
-    `takes_paths`: whether the model's wrapper reads files by their paths. Raises as `read` does.
+    `takes_paths`: whether the model's wrapper reads files by their paths. `say` gets a line on what the search left
+    out, where it did. Raises as `read` does.
     """
-    rows = read(spark, source)
+    rows = _reading(source, lambda: _reader(source).rows(spark, source))
+    if left_out := local_files.in_words(rows.left_out):
+        say(f"left out in {source.path}: {left_out}")
     own_content = options.content_column != "content" or "content" in options.keep
-    if own_content or options.content_as or not takes_paths:
-        return rows, options
-    paths = _reader(source).by_path(rows, source)
-    return (rows, options) if paths is None else (paths, replace(options, content_as="path"))
+    if rows.by_path is None or own_content or options.content_as or not takes_paths:
+        return Reading(rows.frame, options, rows.left_out)
+    return Reading(rows.by_path, replace(options, content_as="path"), rows.left_out)
 
 
 def folder(spark: SparkSession, source: Source) -> str | None:
@@ -79,4 +94,4 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-__all__ = ["Source", "folder", "read", "read_for"]
+__all__ = ["Reading", "Source", "folder", "read", "read_for"]

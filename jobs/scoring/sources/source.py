@@ -1,7 +1,7 @@
 """What a source is, for whoever asks for rows, and for whoever reads them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -15,22 +15,35 @@ class Source:
     `format`: `images` (`path` is a folder, searched to its depth for the usual photo suffixes, or a glob or
     file, taken as it is), `table` (`path` is a table's name) or any format that Spark reads, such as parquet.
     With `binaryFile` it is Spark that reads photos, also those that workers could read themselves (`by_path`).
+    `follow_links`: whether images are also what links below `path` lead to outside of it.
     """
 
     path: str
     format: str = IMAGES
+    follow_links: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a source, lazy.
+
+    `by_path`: the same with each file's path, in UTF-8, as `content`, where workers can read photos themselves; None
+    where they cannot. `left_out`: how many files a search passed by, for which reason.
+    """
+
+    frame: DataFrame
+    by_path: DataFrame | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
     """How the sources of some formats become rows.
 
-    `formats`: None is every format that Spark knows. `frame`: lazy rows; raises InputError on what does not fit.
-    `by_path`: the same rows with each file's path, in UTF-8, as `content`, where workers can read photos themselves;
-    None where they cannot. `folder`: what the photos' column `path` begins with; None where there is no such thing.
+    `formats`: None is every format that Spark knows. `rows` raises InputError on what does not fit.
+    `folder`: what the photos' column `path` begins with; None where there is no such thing.
     """
 
     formats: tuple[str, ...] | None
-    frame: Callable[[SparkSession, Source], DataFrame]
-    by_path: Callable[[DataFrame, Source], DataFrame | None] = lambda frame, source: None
+    rows: Callable[[SparkSession, Source], Rows]
     folder: Callable[[SparkSession, Source], str | None] = lambda spark, source: None

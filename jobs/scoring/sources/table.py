@@ -1,5 +1,5 @@
 """A table or view that the session knows by its name."""
 
-from .source import Reader
+from .source import Reader, Rows
 
-READER = Reader(("table",), frame=lambda spark, source: spark.table(source.path))
+READER = Reader(("table",), rows=lambda spark, source: Rows(spark.table(source.path)))

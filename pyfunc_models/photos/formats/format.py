@@ -9,6 +9,10 @@ from PIL import ImageFile
 Test = Callable[[bytes], bool]
 
 
+class TooMuch(Exception):
+    """What a photo's structure asks of a decoder is more than a photo's share; the message says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """One format: how errors call it, what its files end in, how its content begins, and what decodes it.
@@ -17,6 +21,8 @@ class Format:
     whether the structure says that the end of the first picture is missing; it may run beyond the end. `size`:
     (width, height) from the header, where opening a photo already takes the memory for its pixels.
     `keeps_coefficients`, where the decoder can decode at a smaller scale: whether it holds the whole photo even then.
+    `check` raises TooMuch, before anything is decoded, on what keeps a decoder busy for longer than its pixels and
+    bytes do; like `is_cut_off` it may run beyond the end.
     """
 
     name: str
@@ -27,6 +33,7 @@ class Format:
     recognises: Test | None = None
     size: Callable[[bytes], tuple[int, int]] | None = None
     keeps_coefficients: Test | None = None
+    check: Callable[[bytes], None] | None = None
 
     def begins(self, content: bytes) -> bool:
         """Whether a content is of this format, as its first bytes tell."""

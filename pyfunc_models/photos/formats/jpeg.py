@@ -1,15 +1,50 @@
 """JPEG, and of a phone's MPO the first picture. Source: ITU-T T.81, annex B."""
 
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import JpegImagePlugin
 
-from .format import Format, number
+from .format import Format, TooMuch, number
 
 # Start of frame, by table B.1; 0xC4, 0xC8 and 0xCC are no frames.
 _PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+MAX_SEGMENTS: Final = 4_096
+"""Before the first scan. Profiles and metadata come in pieces of 64 kB, and Pillow goes through them one by one."""
+
+MAX_SCANNED_PIXELS: Final = 4_000_000_000
+"""Pixels times scans: 44 scans at the default limit of pixels. Encoders make about 10, mozjpeg up to 20."""
+
+_SCAN: Final = b"\xff\xda"
+_END: Final = b"\xff\xd9"
+
+
+class _Header(NamedTuple):
+    """Of the first frame: whether its data is in several scans, its pixels, and where the first scan begins."""
+
+    is_multiple: bool
+    pixels: int
+    scan: int
+
+
+def _header(content: bytes) -> _Header:
+    """Raises TooMuch on more than MAX_SEGMENTS, and ValueError, IndexError or struct.error where there is no scan."""
+    at, components, pixels, is_progressive = 2, 0, 0, False
+    for _ in range(MAX_SEGMENTS):
+        at = content.index(b"\xff", at) + 1
+        marker = content[at]
+        if marker in _FRAMES:
+            is_progressive |= marker in _PROGRESSIVE
+            components = content[at + 8]
+            pixels = number(content, at + 4, ">H") * number(content, at + 6, ">H")
+        elif marker == 0xDA:
+            return _Header(is_progressive or content[at + 3] < components, pixels, at - 1)
+        if marker not in (0x00, 0x01, 0xFF) and not 0xD0 <= marker <= 0xD9:
+            at += 1 + number(content, at + 1, ">H")
+    raise TooMuch(f"more than {MAX_SEGMENTS} segments before its first scan")
 
 
 def keeps_coefficients(content: bytes) -> bool:
@@ -18,21 +53,26 @@ def keeps_coefficients(content: bytes) -> bool:
     So it is where a pixel's data is in several scans: progressive, or a scan for each component. True too where the
     headers do not say. Source: start_input_pass and use_multi_scan of libjpeg.
     """
-    at, components = 2, 0
     try:
-        while True:
-            at = content.index(b"\xff", at) + 1
-            marker = content[at]
-            if marker in _PROGRESSIVE:
-                return True
-            if marker in _FRAMES:
-                components = content[at + 8]
-            elif marker == 0xDA:
-                return content[at + 3] < components
-            if marker not in (0x00, 0x01, 0xFF) and not 0xD0 <= marker <= 0xD9:
-                at += 1 + number(content, at + 1, ">H")
-    except (ValueError, IndexError, struct.error):
+        return _header(content).is_multiple
+    except (TooMuch, ValueError, IndexError, struct.error):
         return True
+
+
+def check(content: bytes) -> None:
+    """Raises TooMuch on so many scans of so many pixels that decoding takes seconds, however few bytes they are.
+
+    The decoder goes over all pixels for each scan. Scans are counted by their markers up to the photo's end; the few
+    more that a segment between two scans may hold are no photo's either. Raises ValueError, IndexError and struct.error
+    where there is no scan.
+    """
+    header = _header(content)
+    if not header.is_multiple:
+        return
+    end = content.find(_END, header.scan)
+    scans = content.count(_SCAN, header.scan, end if end > 0 else len(content))
+    if scans * header.pixels > MAX_SCANNED_PIXELS:
+        raise TooMuch(f"{scans} scans of {header.pixels} pixels, more than {MAX_SCANNED_PIXELS} in all")
 
 
 def _is_cut_off(content: bytes) -> bool:
@@ -60,4 +100,5 @@ FORMAT = Format(
     plugin=JpegImagePlugin.JpegImageFile,
     is_cut_off=_is_cut_off,
     keeps_coefficients=keeps_coefficients,
+    check=check,
 )
