@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.clusters import LOOPBACK, QUICK_JVM, MlflowServer, PostgresServer, SparkCluster, spark_home
+from tests import jvm
+from tests.clusters import LOOPBACK, LeashedProcess, MlflowServer, PostgresServer, SparkCluster
 
 # --- nothing of these tests leaves this machine, or reaches into the home folder
 
@@ -25,9 +26,10 @@ _ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "HF_HUB_OFFLINE": "1",
     "SPARK_LOCAL_IP": LOOPBACK,
-    "SPARK_HOME": str(spark_home()),
+    "SPARK_HOME": str(jvm.spark_home()),
     "PYSPARK_PYTHON": sys.executable,  # else the workers run whichever python3 comes first in PATH
     "PYTHONUNBUFFERED": "1",
+    **jvm.environment(),
 }
 _FOREIGN = (
     "MLFLOW_TRACKING_URI",
@@ -122,6 +124,23 @@ def _cuda_is_available() -> bool:
 
 # --- Spark
 
+_ARCHIVE_IN_THE_MAKING = pytest.StashKey[LeashedProcess]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have the classes of Spark's JVMs archived beside the first tests, where that was not done before."""
+    if hasattr(session.config, "workerinput") or jvm.archive().exists():
+        return
+    log = Path(_HOME.name) / "archive.log"
+    command = [sys.executable, "-m", "tests.jvm"]
+    session.config.stash[_ARCHIVE_IN_THE_MAKING] = LeashedProcess(command, log, os.environ, jvm.ROOT)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A run that is shorter than the making leaves it to a later one."""
+    if making := config.stash.get(_ARCHIVE_IN_THE_MAKING, None):
+        making.end()
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
@@ -132,7 +151,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     folder = tmp_path_factory.mktemp("spark")
     settings = {
         "spark.driver.bindAddress": LOOPBACK,
-        "spark.driver.extraJavaOptions": QUICK_JVM,
+        "spark.driver.extraJavaOptions": jvm.SERIAL,
         "spark.driver.host": LOOPBACK,
         "spark.local.dir": str(folder / "local"),
         "spark.sql.shuffle.partitions": "2",
