@@ -26,11 +26,10 @@ from typing import IO, Self
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests import leash
+from tests import jvm, leash
+from tests.jvm import spark_home
 
 LOOPBACK = "127.0.0.1"
-# Tests end before the second compiler and the parallel collector have earned what their threads cost.
-QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 class NotReadyError(Exception):
@@ -196,8 +195,7 @@ def spark_submit_environment(master: str | None, conf: Mapping[str, str]) -> dic
     if master is None and not conf:
         return {}
     defaults = {
-        "spark.driver.extraJavaOptions": QUICK_JVM,
-        "spark.executor.extraJavaOptions": QUICK_JVM,
+        "spark.driver.extraJavaOptions": jvm.SERIAL,
         "spark.sql.shuffle.partitions": "2",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -241,14 +239,6 @@ def _with_dependencies(requirements: Sequence[str]) -> set[str]:
 
 
 # --- Spark
-
-
-def spark_home() -> Path:
-    """Where the pip package keeps Spark."""
-    spec = find_spec("pyspark")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
 
 
 @dataclass
@@ -323,7 +313,8 @@ class SparkCluster:
             "SPARK_LOCAL_IP": LOOPBACK,
             "SPARK_LOCAL_DIRS": str(scratch),
             "SPARK_DAEMON_MEMORY": "512m",
-            "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
+            # Read by every JVM, so by the executors of whoever brings a job.
+            "JDK_JAVA_OPTIONS": f"{jvm.quick()} {jvm.SERIAL}",
         }
         main_class = f"org.apache.spark.deploy.{role.lower()}.{role}"
         address = ["--host", LOOPBACK, "--port", "0", "--webui-port", "0"]

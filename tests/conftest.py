@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from pyspark.sql import SparkSession
 
-from tests.clusters import LOOPBACK, QUICK_JVM, MlflowServer, PostgresServer, SparkCluster, spark_home
+from tests import jvm
+from tests.clusters import LOOPBACK, LeashedProcess, MlflowServer, PostgresServer, SparkCluster
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 # --- nothing of these tests leaves this machine, or reaches into the home folder
 
@@ -25,9 +28,10 @@ _ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "HF_HUB_OFFLINE": "1",
     "SPARK_LOCAL_IP": LOOPBACK,
-    "SPARK_HOME": str(spark_home()),
+    "SPARK_HOME": str(jvm.spark_home()),
     "PYSPARK_PYTHON": sys.executable,  # else the workers run whichever python3 comes first in PATH
     "PYTHONUNBUFFERED": "1",
+    **jvm.environment(),
 }
 _FOREIGN = (
     "MLFLOW_TRACKING_URI",
@@ -92,8 +96,49 @@ def _forbid_skip(config: pytest.Config, report: pytest.TestReport | pytest.Colle
         report.longrepr = f"skipped, which --no-skips forbids: {report.longrepr}"
 
 
+# Files whose tests run in one process, one after the other, because they share what is slow to start; by the beginning
+# of their paths. What takes longest comes first, so that no process ends alone.
+TOGETHER = {
+    "Spark, local and on clusters, and the registry that jobs score from": (
+        "tests/jobs/",
+        "tests/project/test_clusters.py",
+    ),
+    "commands as users run them": ("tests/project/test_readme.py", "tests/benchmarks/test_bench.py"),
+    "PostgreSQL and the MLflow server over it": ("tests/registry/",),
+}
+
+
+def _unit(nodeid: str) -> str:
+    """The tests that one process gets at once: those that are together, else those of one file."""
+    file = nodeid.partition("::")[0]
+    return next((unit for unit, files in TOGETHER.items() if file.startswith(files)), file)
+
+
+def _rank(item: pytest.Item) -> int:
+    unit = _unit(item.nodeid)
+    return list(TOGETHER).index(unit) if unit in TOGETHER else len(TOGETHER)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """--dist loadfile, but what is together stays together."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class TogetherScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _unit(nodeid)
+
+    return TogetherScheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that need a GPU where there is none: pytest counts them apart from what it ran."""
+    """Put the longest first, and leave out the tests that need a GPU where there is none.
+
+    pytest counts those as deselected, apart from what it ran.
+    """
+    items.sort(key=_rank)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and not _cuda_is_available():
         config.hook.pytest_deselected(items=marked)
@@ -122,17 +167,36 @@ def _cuda_is_available() -> bool:
 
 # --- Spark
 
+_ARCHIVE_IN_THE_MAKING = pytest.StashKey[LeashedProcess]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have the classes of Spark's JVMs archived beside the first tests, where that was not done before."""
+    if hasattr(session.config, "workerinput") or jvm.archive().exists():
+        return
+    log = Path(_HOME.name) / "archive.log"
+    command = [sys.executable, "-m", "tests.jvm"]
+    session.config.stash[_ARCHIVE_IN_THE_MAKING] = LeashedProcess(command, log, os.environ, jvm.ROOT)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A run that is shorter than the making leaves it to a later one."""
+    if making := config.stash.get(_ARCHIVE_IN_THE_MAKING, None):
+        making.end()
+
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     """The one SparkSession of this process, on local[2].
 
     A `spark://` master needs a process of its own: `clusters.run_python`.
     """
+    from pyspark.sql import SparkSession
+
     folder = tmp_path_factory.mktemp("spark")
     settings = {
         "spark.driver.bindAddress": LOOPBACK,
-        "spark.driver.extraJavaOptions": QUICK_JVM,
+        "spark.driver.extraJavaOptions": jvm.SERIAL,
         "spark.driver.host": LOOPBACK,
         "spark.local.dir": str(folder / "local"),
         "spark.sql.shuffle.partitions": "2",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.clusters import Finished, run_command
+from tests.conftest import TOGETHER
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,3 +88,30 @@ def test_a_module_that_skips_itself_fails_where_skips_are_forbidden(
 
     assert finished.returncode == returncode
     assert "skipped, which --no-skips forbids" in finished.stdout
+
+
+WHERE_IT_RUNS = """
+    import os
+    from pathlib import Path
+
+    def test_that_says_where_it_runs():
+        Path(__file__).with_suffix(".txt").write_text(os.environ["PYTEST_XDIST_WORKER"])
+"""
+
+
+def test_files_that_share_a_server_run_in_one_process_and_others_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "tests" / "registry").mkdir(parents=True)
+    together = [tmp_path / "tests" / "registry" / f"test_{letter}.py" for letter in "bc"]
+    for file in together:
+        file.write_text(textwrap.dedent(WHERE_IT_RUNS))
+    pytest_run(tmp_path, WHERE_IT_RUNS, *SHARED_OUT, "--import-mode=importlib").check()
+
+    one, other, beside = [
+        file.with_suffix(".txt").read_text() for file in (*together, tmp_path / "test_suite.py")
+    ]
+    assert one == other != beside
+
+
+@pytest.mark.parametrize("path", [path for paths in TOGETHER.values() for path in paths])
+def test_what_is_said_to_be_together_is_there(path: str) -> None:
+    assert (ROOT / path).exists()

@@ -86,7 +86,9 @@ class Promoters:
     """Processes that promote at once, when told what."""
 
     def __init__(self, uri: str, plain: bool = False, processes: int = PROCESSES) -> None:
-        spawning = multiprocessing.get_context("spawn")
+        # Forked from a process that has MLflow and no connection: a Python of its own would import it four times.
+        spawning = multiprocessing.get_context("forkserver")
+        spawning.set_forkserver_preload(["mlflow.tracking", "registry.client", __name__])
         self._barrier = spawning.Barrier(processes)
         self._ends: list[Connection] = []
         self._processes = []

@@ -26,7 +26,8 @@ from .conftest import make_three
 from .test_promotion import standing
 from .test_resolution import from_outside
 
-ROUNDS = 60
+# Of promoters that do not ask one another, the very first round of four is wrong; `make soak-registry` has 1,000.
+ROUNDS = 15
 
 
 @pytest.mark.parametrize("which", ["sqlite_uri", "server_uri"], ids=["sqlite", "postgresql"])
