@@ -264,13 +264,14 @@ def score(stagewright: str, fixture: Fixture, output: Path, *more: str, **env: s
 
 
 def test_score_over_its_budget_exits_1_with_its_counts_and_what_to_look_at(
-    stagewright, fixture, tmp_path
+    spark, fixture, tmp_path, capsys
 ) -> None:
-    done = score(stagewright, fixture, tmp_path / "out", "--json")
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["by_status"]["truncated"] == 1
-    assert "more than the 1.00% that --max-error-rate allows" in done.stderr
-    assert "Traceback" not in done.stderr
+    command = ["score", "models:/colours/Production", "--input", str(fixture.photos)]
+    assert main([*command, "--output", str(tmp_path / "out"), "--json"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["by_status"]["truncated"] == 1
+    assert "more than the 1.00% that --max-error-rate allows" in said.err
+    assert "Traceback" not in said.err
 
 
 def test_a_gpu_that_was_promised_and_is_not_there_fails_the_job_and_says_so(
