@@ -16,7 +16,7 @@ from mlruns_fixture import LABELS, ColourNet
 from mlruns_fixture.build import Fixture
 from mlruns_fixture.photos import draw_golden
 from registry import Registry
-from tests.clusters import Finished, run_command
+from tests.clusters import Finished, run_command, run_python
 
 
 def commands(group: click.Group = cli) -> Iterator[click.Command]:
@@ -59,6 +59,17 @@ def test_the_commands_and_options_are_those_of_the_contract() -> None:
     assert options["promote"] >= {"--because", "--expect"}
     for reading in ("versions", "resolve", "history"):
         assert "--json" in options[reading]
+
+
+def test_a_command_line_is_understood_before_mlflow_torch_and_spark_are_imported() -> None:
+    source = """
+        import sys
+        from jobs.cli import main
+        print(main(["--help"]), sorted({"mlflow", "pandas", "pyspark", "torch"} & set(sys.modules)))
+    """
+    root = str(Path(__file__).parents[2])
+    said = run_python(source, env={"PYTHONPATH": root}, timeout_s=120).check().stdout
+    assert said.splitlines()[-1] == "0 []"
 
 
 @pytest.fixture
