@@ -80,6 +80,8 @@ def _quieten() -> None:
     """Keep libraries' notices to their developers off a user's screen; faults still show."""
     for noisy in ("mlflow", "alembic", "py4j"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # MLflow sets its own level when it is imported, which is later: most of a command starts without it.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from safetensors.torch import save_file
 
 from jobs import CompareJob, InputError, ScoreOptions, Source, compare, read, score
+from jobs.cli import main
 from mlruns_fixture import LABELS, PLAIN, ColourNet
 from mlruns_fixture.build import Fixture
 from mlruns_fixture.photos import draw_golden
@@ -93,25 +94,25 @@ def test_the_command_tells_it_before_spark_starts(stagewright: str, fixture: Fix
     assert "not registered with decode 'reduced', only with full" in done.stderr
 
 
-def test_register_measures_what_it_is_asked_for(stagewright: str, fixture: Fixture, tmp_path: Path) -> None:
+def test_register_measures_what_it_is_asked_for(
+    fixture: Fixture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     torch.manual_seed(0)
     save_file(ColourNet().state_dict(), tmp_path / "weights.safetensors")
     golden = draw_golden(tmp_path / "golden", 24)
     command = [
-        stagewright, "register", "measured", "--architecture", "mlruns_fixture:ColourNet", "--weights",
+        "register", "measured", "--architecture", "mlruns_fixture:ColourNet", "--weights",
         str(tmp_path / "weights.safetensors"), "--resize", "20", "--crop", "16", "--golden", str(golden),
         "--transform", "fast", "--decode", "reduced", "--json",
     ]  # fmt: skip
-    env, here = {"MLFLOW_TRACKING_URI": fixture.uri}, Path(__file__).parents[2]
-    done = run_command(command, env=env, cwd=here)
-    assert done.returncode == 0, done.stderr
-    assert "Photos are resized exactly: --transform fast" in done.stderr
-    version = Registry().resolve(json.loads(done.stdout)["uri"])
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert "Photos are resized exactly: --transform fast" in said.err
+    version = Registry().resolve(json.loads(said.out)["uri"])
     assert (set(version.measured), version.transforms) == ({"reduced"}, ("exact",))
     larger = [argument.replace("20", "40") if argument == "20" else argument for argument in command]
-    refused = run_command(larger, env=env, cwd=here)
-    assert refused.returncode == 2
-    assert "0 were really reduced" in refused.stderr
+    assert main(larger) == 2
+    assert "0 were really reduced" in capsys.readouterr().err
 
 
 # --- versions of earlier days
