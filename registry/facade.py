@@ -119,10 +119,10 @@ class Registry:
 
     def approve(self, version: ModelVersion, stage: Stage | str, signer: Signer) -> None:
         """Agree that a version may stand in a stage, once its bytes are fetched and verified; for gates to ask."""
-        said = approvals.approval(version, Stage.parse(stage), signer)
+        where = Stage.parse(stage)
         with tempfile.TemporaryDirectory(prefix="stagewright-approve-") as scratch:
             self.fetch(version, scratch)
-        self.set_version_tags(version, said)
+        self.set_version_tags(version, approvals.approval(version, where, signer))
 
     def promote(
         self,
@@ -136,11 +136,10 @@ class Registry:
 
         The event is signed by `signer`, by default with the key that STAGEWRIGHT_PRIVATE_KEY names, if it names one.
         """
-        conditions: promotion.Conditions = {"signer": Signer.configured(), **more}
+        more["signer"] = more.get("signer") or Signer.configured()
+        move = promotion.Move(name, number, Stage.parse(stage), because, **more)
         with tag_values.once():
-            return promotion.promote(
-                self._client, promotion.Move(name, number, Stage.parse(stage), because, **conditions)
-            )
+            return promotion.promote(self._client, move)
 
     def rollback(
         self, name: str, stage: Stage | str, because: str = "", signer: Signer | None = None

@@ -100,4 +100,4 @@ def _stated(
     names = said.get(_FIGURES) if said else None
     if said is None or not isinstance(names, list) or not all(name in figures for name in map(str, names)):
         return None
-    return said["signature"], {str(name): figures[str(name)] for name in names}
+    return said[statements.SIGNATURE], {str(name): figures[str(name)] for name in names}

@@ -1,7 +1,7 @@
 """Versions from stage to stage, each with its alias and its line in the ledger.
 
-A move is decided when its event follows the ledger's last move, which only one event can (`registry.chain`).
-Only then are alias and stages changed, and looked at until they are as the ledger says (`registry.repair`).
+A move is decided when its event follows the ledger's last move, which only one event can (`registry.ledger.chain`).
+Only then are alias and stages changed, and looked at until they are as the ledger says (`registry.ledger.repair`).
 Whoever finds another move in its place has lost, and moves nothing.
 """
 

@@ -65,21 +65,23 @@ class Vouching:
 
 def stated_manifest(event: Event, model_tags: Mapping[str, str], key: PublicKey) -> str | None:
     """The manifest for which a key signed an event; None where there is no such signature."""
-    tag = tags.event_signature(event.event_id, key.fingerprint)
-    said = statements.read(tag, model_tags[tag]) if tag in model_tags else None
-    manifest = said.get(MANIFEST) if said else None
-    return manifest if isinstance(manifest, str) else None
+    kept = _kept(event, model_tags, key)
+    return kept[MANIFEST] if kept else None
 
 
 def signed_by(name: str, event: Event, model_tags: Mapping[str, str], key: PublicKey) -> bool:
     """Whether a key signed an event of a model as it stands there."""
-    manifest = stated_manifest(event, model_tags, key)
-    if manifest is None:
-        return False
-    signature = statements.read("", model_tags[tags.event_signature(event.event_id, key.fingerprint)])
-    return signature is not None and statements.verifies(
-        statement(name, event, manifest), signature["signature"], key
+    kept = _kept(event, model_tags, key)
+    return kept is not None and statements.verifies(
+        statement(name, event, kept[MANIFEST]), kept[statements.SIGNATURE], key
     )
+
+
+def _kept(event: Event, model_tags: Mapping[str, str], key: PublicKey) -> dict[str, str] | None:
+    """A key's signature of an event, with the manifest that it states."""
+    tag = tags.event_signature(event.event_id, key.fingerprint)
+    said = statements.read(tag, model_tags[tag]) if tag in model_tags else None
+    return said if said and isinstance(said.get(MANIFEST), str) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,9 @@ def approves(version: ModelVersion, stage: Stage, key: PublicKey) -> bool:
     if version.manifest_digest is None or tag not in version.tags:
         return False
     said = statements.read(tag, version.tags[tag], version.pinned_uri)
-    return said is not None and statements.verifies(_statement(version, stage, said), said["signature"], key)
+    return said is not None and statements.verifies(
+        _statement(version, stage, said), said[statements.SIGNATURE], key
+    )
 
 
 def _statement(version: ModelVersion, stage: Stage, said: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from registry.trust.signing import PublicKey
 KEY_VARIABLE = "STAGEWRIGHT_PRIVATE_KEY"
 PASSWORD_VARIABLE = "STAGEWRIGHT_PRIVATE_KEY_PASSWORD"
 KIND = "statement"
+SIGNATURE = "signature"
 _HASHES = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
 
 
@@ -90,14 +91,14 @@ def verifies(statement: Mapping[str, Any], signature: str, key: PublicKey) -> bo
 
 def written(signature: str, **more: Any) -> str:
     """A signature as a tag keeps it, with what its statement says that no other tag does."""
-    return json.dumps({"signature": signature, **more}, sort_keys=True, separators=(",", ":"))
+    return json.dumps({SIGNATURE: signature, **more}, sort_keys=True, separators=(",", ":"))
 
 
 def read(key: str, value: str, whose: str = "") -> dict[str, Any] | None:
     """What `written` wrote; None, with a line that names the tag, on anything else."""
     try:
         said = tag_values.document(value)
-        tag_values.text_of(said, "signature")
+        tag_values.text_of(said, SIGNATURE)
     except Malformed as why:
         tag_values.skipped(key, why, whose)
         return None
