@@ -15,6 +15,9 @@ from registry.errors import ArtifactMismatch
 MANIFEST = "SHA256SUMS"
 # MLflow adds this one when it downloads by models:/NAME/VERSION.
 _WRITTEN_ON_DOWNLOAD = frozenset({"registered_model_meta"})
+_IMPORTED = (
+    "was left behind when somebody imported the model from this very folder; remove its __pycache__ folders"
+)
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n\\]+)")
 
 
@@ -39,7 +42,9 @@ def verify(directory: Path, manifest_digest: str) -> dict[str, str]:
     for name, digest in listed.items():
         _verify_file(directory, name, digest)
     for name in sorted(_files(directory) - listed.keys() - _WRITTEN_ON_DOWNLOAD - {MANIFEST}):
-        raise _mismatch(name, "was added after the model was packaged")
+        raise _mismatch(
+            name, _IMPORTED if "__pycache__/" in name else "was added after the model was packaged"
+        )
     return listed
 
 
