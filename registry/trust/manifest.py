@@ -45,6 +45,8 @@ def verify(directory: Path, manifest_digest: str) -> dict[str, str]:
         raise _mismatch(
             name, _IMPORTED if "__pycache__/" in name else "was added after the model was packaged"
         )
+    for name in _WRITTEN_ON_DOWNLOAD:
+        _check_added(directory / name)
     return listed
 
 
@@ -57,6 +59,12 @@ def _listed(manifest: Path) -> dict[str, str]:
     if len(listed) != len(lines):
         raise _mismatch(MANIFEST, "names a file twice")
     return listed
+
+
+def _check_added(path: Path) -> None:
+    """What MLflow adds is in no manifest, and so may hold anything, but it is a file."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise _mismatch(path.name, "is no file")
 
 
 def _verify_file(directory: Path, name: str, digest: str) -> None:

@@ -119,8 +119,13 @@ def test_a_manifest_that_points_outside_is_refused(tmp_path: Path, path: str) ->
 def test_the_file_that_mlflow_adds_on_download_is_allowed(package: PackageMaker) -> None:
     directory = package()
     digest = sha256(directory / "SHA256SUMS")
-    (directory / "registered_model_meta").write_text("model_name: flowers")
+    added = directory / "registered_model_meta"
+    added.write_text("model_name: flowers")
     verify(directory, digest)
+    added.unlink()
+    added.symlink_to("/dev/zero")
+    with pytest.raises(ArtifactMismatch, match="'registered_model_meta' is no file"):
+        verify(directory, digest)
 
 
 def test_a_version_made_without_stagewright_has_an_error_of_its_own(
