@@ -7,7 +7,9 @@ from pathlib import Path
 
 from registry import ModelVersion, Registry
 
-_copies: dict[tuple[str, str, int, str | None], Path] = {}
+# By what the version claims too: a tag that was changed since the last fetch is held against the files again.
+_Key = tuple[str, str, int, str | None, str | None, tuple[str, ...]]
+_copies: dict[_Key, Path] = {}
 
 
 def local_copy(registry: Registry, version: ModelVersion) -> Path:
@@ -15,7 +17,8 @@ def local_copy(registry: Registry, version: ModelVersion) -> Path:
 
     Kept until the process ends: a local master's tasks read them whenever the lazy DataFrame is evaluated.
     """
-    key = (str(registry.address), version.name, version.number, version.manifest_digest)
+    claimed = (version.manifest_digest, version.model_digest, version.pickled)
+    key = (str(registry.address), version.name, version.number, *claimed)
     if key not in _copies:
         folder = Path(tempfile.mkdtemp(prefix="stagewright-model-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -42,6 +42,8 @@ def verify(directory: Path, manifest_digest: str) -> dict[str, str]:
     added = _files(directory) - listed.keys() - _WRITTEN_ON_DOWNLOAD - {MANIFEST}
     for name in sorted(added, key=lambda name: (_is_bytecode(name), name)):
         raise _mismatch(name, "was added after the model was packaged", _hint(directory, name))
+    for name in _WRITTEN_ON_DOWNLOAD:
+        _check_added(directory / name)
     return listed
 
 
@@ -54,6 +56,12 @@ def _listed(manifest: Path) -> dict[str, str]:
     if len(listed) != len(lines):
         raise _mismatch(MANIFEST, "names a file twice")
     return listed
+
+
+def _check_added(path: Path) -> None:
+    """What MLflow adds is in no manifest, and so may hold anything, but it is a file."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise _mismatch(path.name, "is no file")
 
 
 def _verify_file(directory: Path, name: str, digest: str) -> None:

@@ -13,7 +13,8 @@ from jobs.cli import main
 from jobs.errors import InputError
 from jobs.registering import Architecture
 from jobs.scoring import batch
-from registry import Policy, PolicyRefused, Registry, Use, tags
+from jobs.spark.local_copies import local_copy
+from registry import ArtifactMismatch, Policy, PolicyRefused, Registry, Use, tags
 
 
 @pytest.fixture
@@ -136,6 +137,15 @@ def test_a_job_is_refused_before_anything_is_fetched_and_leaves_no_run(
         score(images, version)
     score(images, "models:/colours/1")
     score(images, version, options=ScoreOptions(use=Use.EVALUATION))
+
+
+def test_a_digest_that_was_changed_since_the_last_job_of_this_process_is_refused(fixture) -> None:
+    registry = Registry()
+    version = registry.resolve("models:/colours/1")
+    local_copy(registry, version)
+    registry.set_version_tags(version, {tags.MODEL_DIGEST: "0" * 64})
+    with pytest.raises(ArtifactMismatch, match="model_digest' claims"):
+        local_copy(registry, registry.resolve("models:/colours/1"))
 
 
 def test_the_command_refuses_with_one_line_and_exit_code_1(fixture, tmp_path, capsys) -> None:

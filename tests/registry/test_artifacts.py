@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from registry import ArtifactMismatch, ForeignVersion, ModelVersion, Registry, tags
+from registry import ArtifactMismatch, ForeignVersion, InvalidPackage, ModelVersion, Registry, tags
 from registry.trust.manifest import verify
+from registry.trust.packaged import PackagedModel
 
 from .conftest import PackageMaker, seal, sha256
 
@@ -82,6 +83,24 @@ def test_a_missing_and_an_added_file_are_refused_by_name(package: PackageMaker) 
         verify(directory, digest)
 
 
+def test_a_folder_that_was_imported_by_hand_is_told_from_a_damaged_one(package: PackageMaker) -> None:
+    directory = package()
+    [wrapper] = (directory / "code").iterdir()
+    (wrapper / "__pycache__").mkdir()
+    (wrapper / "__pycache__" / "spec.cpython-311.pyc").touch()
+    with pytest.raises(
+        InvalidPackage, match="imported the model from this very folder; remove its __pycache__"
+    ):
+        PackagedModel.read(directory)
+
+
+@pytest.mark.parametrize("path", ["a", "a/b"])
+def test_a_manifest_that_names_a_file_twice_is_refused(tmp_path: Path, path: str) -> None:
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  {path}\n{'1' * 64}  {path}\n")
+    with pytest.raises(ArtifactMismatch, match="names a file twice"):
+        verify(tmp_path, sha256(tmp_path / "SHA256SUMS"))
+
+
 def test_a_file_replaced_by_a_link_to_an_equal_one_is_refused(package: PackageMaker, tmp_path: Path) -> None:
     directory = package()
     shutil.move(directory / "artifacts" / "model" / "model.bin", tmp_path / "outside.bin")
@@ -100,8 +119,13 @@ def test_a_manifest_that_points_outside_is_refused(tmp_path: Path, path: str) ->
 def test_the_file_that_mlflow_adds_on_download_is_allowed(package: PackageMaker) -> None:
     directory = package()
     digest = sha256(directory / "SHA256SUMS")
-    (directory / "registered_model_meta").write_text("model_name: flowers")
+    added = directory / "registered_model_meta"
+    added.write_text("model_name: flowers")
     verify(directory, digest)
+    added.unlink()
+    added.symlink_to("/dev/zero")
+    with pytest.raises(ArtifactMismatch, match="'registered_model_meta' is no file"):
+        verify(directory, digest)
 
 
 def test_a_version_made_without_stagewright_has_an_error_of_its_own(
