@@ -15,9 +15,7 @@ from registry.errors import ArtifactMismatch
 MANIFEST = "SHA256SUMS"
 # MLflow adds this one when it downloads by models:/NAME/VERSION.
 _WRITTEN_ON_DOWNLOAD = frozenset({"registered_model_meta"})
-_IMPORTED = (
-    "was left behind when somebody imported the model from this very folder; remove its __pycache__ folders"
-)
+BYTECODE = "__pycache__"
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n\\]+)")
 
 
@@ -41,10 +39,9 @@ def verify(directory: Path, manifest_digest: str) -> dict[str, str]:
     listed = _listed(manifest)
     for name, digest in listed.items():
         _verify_file(directory, name, digest)
-    for name in sorted(_files(directory) - listed.keys() - _WRITTEN_ON_DOWNLOAD - {MANIFEST}):
-        raise _mismatch(
-            name, _IMPORTED if "__pycache__/" in name else "was added after the model was packaged"
-        )
+    added = _files(directory) - listed.keys() - _WRITTEN_ON_DOWNLOAD - {MANIFEST}
+    for name in sorted(added, key=lambda name: (_is_bytecode(name), name)):
+        raise _mismatch(name, "was added after the model was packaged", _hint(directory, name))
     for name in _WRITTEN_ON_DOWNLOAD:
         _check_added(directory / name)
     return listed
@@ -96,5 +93,20 @@ def _files(directory: Path) -> set[str]:
     }
 
 
-def _mismatch(name: str, what: str) -> ArtifactMismatch:
-    return ArtifactMismatch(f"The model's file {name!r} {what}.")
+def _is_bytecode(name: str) -> bool:
+    return PurePosixPath(name).parent.name == BYTECODE
+
+
+def _hint(directory: Path, name: str) -> str:
+    """A folder whose code was imported is no damaged one, but nothing says what its bytecode does."""
+    if not _is_bytecode(name):
+        return ""
+    return (
+        "Python leaves it where code is imported, and would run it in place of the code that was packaged. "
+        f"If somebody has loaded the model from this folder by hand, remove it: "
+        f"find {str(directory)!r} -name {BYTECODE} -exec rm -r {{}} +"
+    )
+
+
+def _mismatch(name: str, what: str, hint: str = "") -> ArtifactMismatch:
+    return ArtifactMismatch(f"The model's file {name!r} {what}.", hint)

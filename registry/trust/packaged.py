@@ -67,7 +67,9 @@ class PackagedModel:
         try:
             return cls.verified(directory, manifest.digest_of(directory / manifest.MANIFEST))
         except ArtifactMismatch as fault:
-            raise InvalidPackage(f"{str(directory)!r} is damaged. {fault.message}", _HINT) from None
+            raise InvalidPackage(
+                f"{str(directory)!r} is damaged. {fault.message}", fault.hint or _HINT
+            ) from None
 
     @classmethod
     def verified(cls, directory: Path, manifest_digest: str) -> PackagedModel:

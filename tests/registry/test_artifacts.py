@@ -88,9 +88,7 @@ def test_a_folder_that_was_imported_by_hand_is_told_from_a_damaged_one(package: 
     [wrapper] = (directory / "code").iterdir()
     (wrapper / "__pycache__").mkdir()
     (wrapper / "__pycache__" / "spec.cpython-311.pyc").touch()
-    with pytest.raises(
-        InvalidPackage, match="imported the model from this very folder; remove its __pycache__"
-    ):
+    with pytest.raises(InvalidPackage, match="loaded the model from this folder by hand, remove it: find"):
         PackagedModel.read(directory)
 
 
