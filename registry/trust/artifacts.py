@@ -44,7 +44,8 @@ def _verified(directory: Path, version: ModelVersion, digest: str) -> PackagedMo
     try:
         package = PackagedModel.verified(directory, digest)
     except (ArtifactMismatch, InvalidPackage) as fault:
-        raise ArtifactMismatch(f"{version.pinned_uri} is refused. {fault.message}", _who(version)) from fault
+        hint = (isinstance(fault, ArtifactMismatch) and fault.hint) or _who(version)
+        raise ArtifactMismatch(f"{version.pinned_uri} is refused. {fault.message}", hint) from fault
     said = package.as_tags()
     figures = {key: None for key in version.tags if key.startswith(tags.MEASURED)}
     for key, computed in {**figures, **said}.items():
