@@ -78,7 +78,9 @@ def private_temporary_folder() -> Iterator[None]:
 def _close_folder_of_mlflow() -> None:
     # MLflow keeps one for each process, made wherever it was first asked for, and lets the group read it.
     if "DATABRICKS_RUNTIME_VERSION" not in os.environ:
-        Path(get_or_create_tmp_dir()).chmod(0o700)
+        folder = Path(get_or_create_tmp_dir())
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what cleans up temporary folders took it
+        folder.chmod(0o700)
 
 
 @cache

@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow.artifacts
@@ -16,6 +17,7 @@ import mlflow.pyfunc
 import pandas as pd
 import pytest
 from mlflow.utils._spark_utils import _SparkDirectoryDistributor
+from mlflow.utils.file_utils import get_or_create_tmp_dir
 from pyspark.sql import SparkSession
 
 from jobs import CompareJob, EvaluateJob, JobFailed, ScoreJob, ScoreOptions, Sink, Source, compare, run, score
@@ -259,6 +261,7 @@ print(json.dumps([os.getuid(), seen]))
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A temporary folder as all users of a machine share it."""
+    get_or_create_tmp_dir()  # MLflow keeps one for each process, and this one here goes
     with tempfile.TemporaryDirectory(prefix="stagewright-shared-") as name:
         Path(name).chmod(0o1777)
         monkeypatch.setattr(tempfile, "tempdir", name)
@@ -277,10 +280,12 @@ def test_other_users_of_the_machine_read_nothing_of_a_job(
     try:
         assert score(photos, "models:/colours/1", options=ScoreOptions(top_k=3)).count() == len(PLAIN)
         with shipping.private_temporary_folder():  # as spark_udf does for a cluster
-            archive = Path(_SparkDirectoryDistributor.add_dir(spark, str(fixture.photos)))  # type: ignore[no-untyped-call]
+            cluster = SimpleNamespace(sparkContext=SimpleNamespace(addFile=str))
+            archive = Path(_SparkDirectoryDistributor.add_dir(cluster, str(fixture.photos)))  # type: ignore[no-untyped-call]
     finally:
         os.umask(umask)
     assert archive.is_relative_to(shared)
+    assert Path(get_or_create_tmp_dir()).stat().st_mode & 0o777 == 0o700
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", SEEN_BY, str(shared)], capture_output=True, text=True, check=True
     )
