@@ -13,7 +13,9 @@ from ..errors import JobFailed
 _RAISED = re.compile(r"^[\w.]+(Error|Exception|Unavailable)\b.*: ")
 # `Lost task 0.3 in stage 1.0 (TID 3) (host executor 1): ` and then what it died of.
 _LOST_TASK = re.compile(r"most recent failure: Lost task .*?\): (.*)")
-_JAVA_CLASS = re.compile(r"^(?:Caused by: |: )?(?:[a-z][\w$]*\.)+\w*(?:Exception|Error)(?:: |$)")
+_JAVA_CLASS = re.compile(
+    r"^(?:Caused by: |: )?(?:java|javax|jdk|sun|scala|org|com|net|io)\.[\w.$]*(?:Exception|Error)(?:: |$)"
+)
 # py4j's name for the call that failed says nothing.
 _PY4J = "An error occurred while calling "
 # What Spark or the system says of it -> what a person says.

@@ -45,11 +45,15 @@ pyfunc_models_0a.engines.EngineUnavailable: This worker was given cuda:0, but ha
     [
         (WORKER_KILLED, "A Python worker ended without a word: it crashed, or was killed"),
         (NOT_WRITABLE, "The output cannot be written: Mkdirs failed to create file:/proc/out"),
+        (
+            ENGINE.replace("engines.EngineUnavailable: This", "worker.manifest.ManifestError: This"),
+            "ManifestError: This worker was given",
+        ),
         (ENGINE, "EngineUnavailable: This worker was given cuda:0, but has no torch."),
         ("x\n: java.lang.OutOfMemoryError: Java heap space", "ran out of memory: Java heap space"),
         ("x\n: java.io.IOException: No space left on device", "A disk is full"),
         ("x\n: java.net.SocketException: Broken pipe", "A Python worker ended without a word"),
-        ("An error occurred while calling o1.x.\n: a.b.OddException: so it is", ": so it is. What was"),
+        ("An error occurred while calling o1.x.\n: org.b.OddException: so it is", ": so it is. What was"),
     ],
 )
 def test_a_failed_job_comes_down_to_one_line(raised: str, said: str) -> None:
