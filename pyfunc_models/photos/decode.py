@@ -151,10 +151,13 @@ def _decode(format: Format, data: bytes, limits: _Limits) -> Image.Image:
     image = format.plugin(io.BytesIO(data))
     full, box = image.size, None
     if limits.needed is not None and format.keeps_coefficients is not None:
-        if format.keeps_coefficients(data):
-            _check_size(image.size, limits.pixels)
         box = _reduce(image, limits.orientation, limits.needed)
+        if box is not None and format.keeps_coefficients(data):
+            _check_size(full, limits.pixels)
     _check_size(image.size, limits.pixels)
+    if format.check_pixels is not None:
+        with suppress(IndexError, ValueError, struct.error):
+            format.check_pixels(data, full[0] * full[1])
     _check_depth(format, image)
     # All of it at once: Pillow hands the decoder 64 kB at a time, each time with a copy of what is left over. Not where
     # there are parts, each of which would be handed all that comes after it.

@@ -46,7 +46,7 @@ def pixels(
         height, width, colours, _ = found.decode_jpeg_header(content)
         if colours != _COLOURS or width * height > DEFAULT_MAX_PIXELS or not takes(width, height):
             return None
-        jpeg.check(content)
+        jpeg.check_pixels(content, width * height)
         decoded: npt.NDArray[np.uint8] = found.decode_jpeg(content, colorspace="RGB")
     # Also what libjpeg only warns of, or what takes too long: `decode` says it.
     except (ValueError, IndexError, struct.error, TooMuch, MemoryError):

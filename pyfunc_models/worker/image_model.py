@@ -156,17 +156,19 @@ class ImageModel(PythonModel, ABC):
             pixels = usual_photo.decode(content, max_pixels=max_pixels)
             if pixels is not None:
                 return pixels
-        orientation, needed = self.preprocess.orientation, self._needed(choice)
+        orientation, needed = self.preprocess.orientation, self._needed(choice, max_pixels)
         return decode(content, orientation=orientation, max_pixels=max_pixels, needed=needed)
 
-    def _needed(self, choice: DecodeChoice) -> Callable[[tuple[int, int]], tuple[int, int]] | None:
+    def _needed(
+        self, choice: DecodeChoice, max_pixels: int
+    ) -> Callable[[tuple[int, int]], tuple[int, int]] | None:
         """Which size of a photo is enough; None where only the whole is."""
         needed = partial(resized_size, spec=self.preprocess)
         if choice is DecodeChoice.REDUCED:
             return needed
-        if self.own_code.transform is not None:
+        if self.own_code.transform is not None or max_pixels <= DEFAULT_MAX_PIXELS:
             return None
-        return lambda size: size if size[0] * size[1] <= DEFAULT_MAX_PIXELS else needed(size)
+        return lambda size: needed(size) if DEFAULT_MAX_PIXELS < size[0] * size[1] <= max_pixels else size
 
     @property
     def _is_usual(self) -> bool:

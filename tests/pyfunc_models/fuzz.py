@@ -23,6 +23,7 @@ import numpy as np
 from pyfunc_models import Preprocess, RowFault, Status
 from pyfunc_models.kinds import model_class
 from pyfunc_models.photos import containers
+from pyfunc_models.transforms.compiled_resample import WORTH_COMPILING
 from pyfunc_models.worker.choices import DecodeChoice
 from pyfunc_models.worker.image_model import OwnCode
 
@@ -102,7 +103,8 @@ class Reader:
                 OwnCode(),
             )
             self._models.append(model)
-        self.read(0)  # what is imported with the first photo is not its cost
+        for _ in range(WORTH_COMPILING + 1):
+            self.read(0)  # what is imported and compiled with the first photos is not their cost
 
     def read(self, number: int) -> Reading:
         content = photo(number, self._seed, self.photos)

@@ -40,6 +40,14 @@ def test_a_jpeg_above_the_usual_limit_is_decoded_at_a_smaller_scale(model: Image
     assert np.abs(pixels.astype(int) - whole).mean() < 4
 
 
+def test_without_it_and_above_it_a_jpeg_is_too_large_at_any_scale(model: ImageModel) -> None:
+    content = encode(photo(1000, 800), "JPEG")
+    for limit in (USUAL, 1000 * 800 - 1):
+        found = model.decode(content, max_pixels=limit)
+        assert isinstance(found, RowFault)
+        assert found.error == f"1000 x 800 = 800000 pixels are above the limit of {limit} (--max-pixels)"
+
+
 def test_a_jpeg_below_it_is_decoded_in_full(model: ImageModel) -> None:
     for mode in ("RGB", "L"):
         found = model.decode(encode(photo(500, 400).convert(mode), "JPEG"), max_pixels=10**9)

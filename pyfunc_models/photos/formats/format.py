@@ -22,7 +22,7 @@ class Format:
     (width, height) from the header, where opening a photo already takes the memory for its pixels.
     `keeps_coefficients`, where the decoder can decode at a smaller scale: whether it holds the whole photo even then.
     `check` raises TooMuch, before anything is decoded, on what keeps a decoder busy for longer than its pixels and
-    bytes do; like `is_cut_off` it may run beyond the end.
+    bytes do; `check_pixels` does, once it is known how many pixels there are. Both may run beyond the end.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Format:
     size: Callable[[bytes], tuple[int, int]] | None = None
     keeps_coefficients: Test | None = None
     check: Callable[[bytes], None] | None = None
+    check_pixels: Callable[[bytes, int], None] | None = None
 
     def begins(self, content: bytes) -> bool:
         """Whether a content is of this format, as its first bytes tell."""

@@ -18,30 +18,31 @@ MAX_SEGMENTS: Final = 4_096
 MAX_SCANNED_PIXELS: Final = 4_000_000_000
 """Pixels times scans: 44 scans at the default limit of pixels. Encoders make about 10, mozjpeg up to 20."""
 
+_SMALL: Final = 1_048_576
+# A marker, a length, one component and how it is scanned.
+_SHORTEST_SCAN: Final = 10
 _SCAN: Final = b"\xff\xda"
 _END: Final = b"\xff\xd9"
 
 
 class _Header(NamedTuple):
-    """Of the first frame: whether its data is in several scans, its pixels, and where the first scan begins."""
+    """Of the first frame: whether its data is in several scans, and where the first of them begins."""
 
     is_multiple: bool
-    pixels: int
     scan: int
 
 
 def _header(content: bytes) -> _Header:
     """Raises TooMuch on more than MAX_SEGMENTS, and ValueError, IndexError or struct.error where there is no scan."""
-    at, components, pixels, is_progressive = 2, 0, 0, False
+    at, components, is_progressive = 2, 0, False
     for _ in range(MAX_SEGMENTS):
         at = content.index(b"\xff", at) + 1
         marker = content[at]
         if marker in _FRAMES:
             is_progressive |= marker in _PROGRESSIVE
             components = content[at + 8]
-            pixels = number(content, at + 4, ">H") * number(content, at + 6, ">H")
         elif marker == 0xDA:
-            return _Header(is_progressive or content[at + 3] < components, pixels, at - 1)
+            return _Header(is_progressive or content[at + 3] < components, at - 1)
         if marker not in (0x00, 0x01, 0xFF) and not 0xD0 <= marker <= 0xD9:
             at += 1 + number(content, at + 1, ">H")
     raise TooMuch(f"more than {MAX_SEGMENTS} segments before its first scan")
@@ -59,20 +60,27 @@ def keeps_coefficients(content: bytes) -> bool:
         return True
 
 
-def check(content: bytes) -> None:
+def _check(content: bytes) -> None:
+    if len(content) > _SMALL:  # else there is no room for so many segments that they would cost anything
+        _header(content)
+
+
+def check_pixels(content: bytes, pixels: int) -> None:
     """Raises TooMuch on so many scans of so many pixels that decoding takes seconds, however few bytes they are.
 
     The decoder goes over all pixels for each scan. Scans are counted by their markers up to the photo's end; the few
     more that a segment between two scans may hold are no photo's either. Raises ValueError, IndexError and struct.error
     where there is no scan.
     """
+    if len(content) // _SHORTEST_SCAN * pixels <= MAX_SCANNED_PIXELS:
+        return
     header = _header(content)
     if not header.is_multiple:
         return
     end = content.find(_END, header.scan)
     scans = content.count(_SCAN, header.scan, end if end > 0 else len(content))
-    if scans * header.pixels > MAX_SCANNED_PIXELS:
-        raise TooMuch(f"{scans} scans of {header.pixels} pixels, more than {MAX_SCANNED_PIXELS} in all")
+    if scans * pixels > MAX_SCANNED_PIXELS:
+        raise TooMuch(f"{scans} scans of {pixels} pixels, more than {MAX_SCANNED_PIXELS} in all")
 
 
 def _is_cut_off(content: bytes) -> bool:
@@ -100,5 +108,6 @@ FORMAT = Format(
     plugin=JpegImagePlugin.JpegImageFile,
     is_cut_off=_is_cut_off,
     keeps_coefficients=keeps_coefficients,
-    check=check,
+    check=_check,
+    check_pixels=check_pixels,
 )
