@@ -27,9 +27,9 @@ class ScoreOptions:
     decode: str | None = None
     label_as: str | None = None
     content_as: str | None = None
-    max_pixels: int | None = None
     run_id: str | None = None
     use: Use = Use.SCORING
+    max_pixels: int | None = None
 
     @property
     def params(self) -> dict[str, Any]:

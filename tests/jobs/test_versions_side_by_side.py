@@ -40,7 +40,7 @@ SCORE_WITH_BOTH = """
     import json, os, sys
     import pandas as pd
     from pyspark.sql import SparkSession
-    from jobs import Source, read, score
+    from jobs import score
 
     def look(batches):
         for _ in batches:
@@ -48,7 +48,8 @@ SCORE_WITH_BOTH = """
             yield pd.DataFrame({"pid": [os.getpid()], "wrappers": [len(wrappers)]})
 
     spark = SparkSession.builder.getOrCreate()
-    photos = read(spark, Source(sys.argv[1])).coalesce(1)
+    # By Spark: a worker process of its own that reads them could be the one that looks.
+    photos = spark.read.format("binaryFile").load(sys.argv[1]).coalesce(1)
     labels = []
     for _ in range(2):
         for uri in sys.argv[2:]:

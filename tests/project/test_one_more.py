@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from jobs import ScoreJob, ScoreOptions, Sink, Source, run
 from jobs.scoring import sinks, sources
 from jobs.scoring.sinks.sink import Writer
-from jobs.scoring.sources.source import Reader
+from jobs.scoring.sources.source import Reader, Rows
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture, build
 from tests.clusters import run_command
@@ -86,15 +86,8 @@ def python(folder: Path, *arguments: str) -> str:
 
 
 def test_a_gate(tmp_path: Path) -> None:
-    line = (
-        "# The gates, one file each",
-        "from registry.gates import lucky  # and `lucky.read` in the list below",
-    )
+    line = ('    "metrics",', '    "lucky",')
     with_one_more(tmp_path, "registry/gates/lucky.py", GATE, line)
-    reading = tmp_path / "registry" / "gates" / "reading.py"
-    reading.write_text(
-        reading.read_text().replace("\n    signed.read,", "\n    signed.read,\n    lucky.read,")
-    )
     (tmp_path / "gates.toml").write_text("[Production]\nlucky = true\n")
     assert python(tmp_path, "-c", JUDGE) == "lucky True 3\nlucky False 4\n"
 
@@ -112,9 +105,8 @@ def test_a_source_and_a_sink(spark: SparkSession, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fixture.uri)
     photos = [(name, bytearray(content)) for name, content in PLAIN.items()]
     kept: list[tuple[str, str]] = []
-    reader = Reader(
-        ("drawn",), frame=lambda spark, source: spark.createDataFrame(photos, "path string, content binary")
-    )
+    schema = "path string, content binary"
+    reader = Reader(("drawn",), lambda spark, source: Rows(spark.createDataFrame(photos, schema)))
     writer = Writer(
         ("list",),
         check=lambda spark, sink: None,

@@ -128,7 +128,7 @@ def test_ordinary_photos_are_far_from_every_limit() -> None:
         assert isinstance(decode(encode(large, name, **options)), Image.Image), name
 
 
-@pytest.mark.parametrize("name", bombs.READ.keys() - {"PNG of one colour", "BMP of short lines"})
+@pytest.mark.parametrize("name", sorted(bombs.READ.keys() - {"PNG of one colour", "BMP of short lines"}))
 def test_what_only_looks_like_one_is_read(name: str) -> None:
     assert isinstance(decode(bombs.READ[name]()), Image.Image)
 

@@ -240,7 +240,7 @@ def test_an_approval_is_of_bytes_that_were_fetched_and_verified(
     judge = declared(TWO).of("Production")
     moved = sqlite_reg.promote(name, 1, "Production", judge=judge)
     assert [verdict.found for verdict in moved.verdicts] == [f"2: {ada[1].shown}, {grace[1].shown}"]
-    flip(stored(made) / "weights" / "model.bin", 5)
+    flip(stored(made) / "artifacts" / "model" / "model.bin", 5)
     with pytest.raises(Exception, match=r"model\.bin"):
         sqlite_reg.approve(made, "Staging", ada[0])
     assert tags.approval("Staging", ada[1].fingerprint) not in sqlite_reg.resolve(made.pinned_uri).tags

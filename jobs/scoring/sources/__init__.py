@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TypeVar
 
 from pyspark.errors import AnalysisException
@@ -9,14 +10,15 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ...errors import InputError
 from ..options import ScoreOptions
-from . import images, local_files, spark_format, table
+from . import local_files
 from .source import Reader, Source
 
-READERS: tuple[Reader, ...] = (
-    images.READER,
-    table.READER,
-    spark_format.READER,  # the last, for it takes any format
+FILES = (
+    "images",
+    "table",
+    "spark_format",  # the last, for it takes any format
 )
+READERS: tuple[Reader, ...] = tuple(import_module(f".{file}", __name__).READER for file in FILES)
 
 _T = TypeVar("_T")
 
