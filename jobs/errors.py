@@ -5,6 +5,7 @@ JobError
 │   └── SparkUnavailable    no JDK, no cluster
 ├── PrecisionTooFar         a precision's answers are too far from f32's: exit code 1
 ├── JobFailed               Spark gave up: exit code 1
+├── OutputBusy              another command works on the output: exit code 1
 └── ErrorBudgetExceeded     too many photos without a prediction: exit code 1
 """
 
@@ -39,6 +40,10 @@ class PrecisionTooFar(JobError):
 
 class JobFailed(JobError):
     """Spark gave up on the job."""
+
+
+class OutputBusy(JobError):
+    """Another command works on the same output at this moment."""
 
 
 class ErrorBudgetExceeded(JobError):

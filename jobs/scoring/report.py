@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from pyfunc_models import Status
+from registry import Outcome
 
 from ..errors import ErrorBudgetExceeded
 
@@ -18,7 +19,9 @@ ROWS = "rows"
 class ScoreReport:
     """The counts of one scoring job. `by_status` has every status that occurred; `seconds` is the Spark job's.
 
-    `left_out`: files that the search for photos passed by, by reason; they are no rows.
+    `rows` and `by_status` are of all that the output holds, of which `rows_before` were there when the command began.
+    `left_out`: files that the search for photos passed by, by reason; they are no rows. `gone` and `changed`: photos
+    that are not there any more, or are others, since they were planned; their rows stay what they were.
     """
 
     model_name: str
@@ -32,11 +35,14 @@ class ScoreReport:
     by_status: dict[str, int]
     seconds: float
     left_out: Mapping[str, int] = field(default_factory=dict)
+    rows_before: int = 0
+    gone: int = 0
+    changed: int = 0
 
     @property
     def images_per_second(self) -> float:
-        """All rows by the wall time of the Spark job, its start-up of workers included."""
-        return self.rows / self.seconds if self.seconds else 0.0
+        """This command's rows by the wall time of the Spark job, its start-up of workers included."""
+        return (self.rows - self.rows_before) / self.seconds if self.seconds else 0.0
 
     @property
     def error_rate(self) -> float:
@@ -66,15 +72,36 @@ class ScoreReport:
         """For a person."""
         return [
             f"model    models:/{self.model_name}/{self.model_version}  (asked for as {self.requested})",
-            f"rows     {self.rows:,}  ({_counts(self.by_status)})",
+            f"rows     {self.rows:,}  ({_counts(self.by_status)}){self._before()}",
             f"speed    {self.images_per_second:,.1f} images a second, {self.seconds:,.1f} s",
             f"output   {self.output}",
             f"run      {self.scoring_run_id}",
         ]
 
+    def _before(self) -> str:
+        return f"; {self.rows_before:,} of them were there before" if self.rows_before else ""
+
 
 def _counts(by_status: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {status}" for status, count in by_status.items()) or "no rows"
+
+
+def in_order(by_status: Mapping[str, int]) -> dict[str, int]:
+    """Counts by status in the order in which statuses are told of."""
+    known = [status.value for status in Status if status.value in by_status]
+    return {status: by_status[status] for status in (*known, *sorted(by_status.keys() - set(known)))}
+
+
+def outcome(finished: ScoreReport) -> Outcome:
+    """What the job's run has to say."""
+    metrics = {
+        "rows": float(finished.rows),
+        "images_per_second": finished.images_per_second,
+        "error_rate": finished.error_rate,
+        "seconds": finished.seconds,
+        **{f"status_{name}": float(count) for name, count in finished.by_status.items()},
+    }
+    return Outcome(metrics=metrics)
 
 
 def observed(predictions: DataFrame) -> tuple[DataFrame, Observation]:

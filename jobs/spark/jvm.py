@@ -18,6 +18,13 @@ _EMPTY_FILE = re.compile(
 )
 _FILE = re.compile(r"[A-Za-z]*FileStatus\{path=(.*); isDirectory=false; length=\d+; replication=", re.DOTALL)
 
+_INPUT_FILE = re.compile(
+    r"FileStatus\{path=(.*); isDirectory=false; length=(\d+); .*?modification_time=(\d+);", re.DOTALL
+)
+# What java.net.URI leaves as it is in a path, and what Hadoop's globs are made of.
+_QUOTED = re.compile(r"[^A-Za-z0-9/_\-!.~'()*,;:$&+=@\u00a1-\U0010ffff]")
+_GLOB = re.compile(r"([\\*?\[\]{},^])")
+
 # --- files
 
 
@@ -83,6 +90,46 @@ def empty_files(frame: DataFrame) -> list[tuple[str, datetime]]:
 def listed_paths(frame: DataFrame) -> list[str]:
     """The path of each file, also of those that a scan leaves out; in one call, as `empty_files`."""
     return [file[1] for file in map(_FILE.match, _shown(_index(frame))) if file]
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that a DataFrame reads: its address as the column `_metadata.file_path` has it, bytes, time of change."""
+
+    path: str
+    size: int
+    modified_at: datetime
+
+
+def has_files(frame: DataFrame) -> bool:
+    """Whether each row of `frame` can be asked which file it is from, and where in it its split begins."""
+    shown = str(frame._jdf.queryExecution().analyzed().metadataOutput().mkString(" "))
+    return "_metadata#" in shown
+
+
+def input_files(frame: DataFrame) -> list[InputFile]:
+    """All that `frame`, which `has_files`, reads; empty ones too."""
+    jvm = frame.sparkSession._jvm
+    assert jvm is not None
+    no_filters = getattr(getattr(jvm.scala.collection.immutable, "Nil$"), "MODULE$")
+    folders = _index(frame).listFiles(no_filters, no_filters)
+    shown = (str(folders.apply(i).files().mkString("\0")) for i in range(folders.size()))
+    found = (_INPUT_FILE.search(file) for files in shown for file in files.split("\0") if file)
+    return [
+        InputFile(as_address(file[1]), int(file[2]), datetime.fromtimestamp(int(file[3]) / 1000, UTC))
+        for file in found
+        if file
+    ]
+
+
+def as_address(path: str) -> str:
+    """A path of Hadoop's as java.net.URI quotes it."""
+    return _QUOTED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), path)
+
+
+def literal(path: str) -> str:
+    """A path that is not taken for a glob, whatever is in it."""
+    return _GLOB.sub(r"\\\1", path)
 
 
 def _shown(index: Any) -> list[str]:

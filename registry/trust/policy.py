@@ -36,9 +36,12 @@ MAX_CHARS = 4900
 
 
 class Use(StrEnum):
-    """What a version is wanted for: a job's answers, or to find out how good it is before it may give any."""
+    """What a version is wanted for: a job's answers, the rest of a job that was allowed when it began, or to find out
+    how good it is before it may give any.
+    """
 
     SCORING = "scoring"
+    RESUMPTION = "resumption"
     EVALUATION = "evaluation"
 
 

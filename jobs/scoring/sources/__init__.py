@@ -10,8 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ...errors import InputError
 from ..options import ScoreOptions
-from . import local_files
-from .source import Reader, Source
+from . import images, local_files
+from .local_files import Listing
+from .source import IMAGES, Reader, Source
 
 FILES = (
     "images",
@@ -55,10 +56,20 @@ def read_for(
     rows = _reading(source, lambda: _reader(source).rows(spark, source))
     if left_out := local_files.in_words(rows.left_out):
         say(f"left out in {source.path}: {left_out}")
-    own_content = options.content_column != "content" or "content" in options.keep
-    if rows.by_path is None or own_content or options.content_as or not takes_paths:
+    if rows.by_path is None or not by_path(options, takes_paths):
         return Reading(rows.frame, options, rows.left_out)
     return Reading(rows.by_path, replace(options, content_as="path"), rows.left_out)
+
+
+def by_path(options: ScoreOptions, takes_paths: bool) -> bool:
+    """Whether paths in place of bytes give the same predictions."""
+    own_content = options.content_column != "content" or "content" in options.keep
+    return takes_paths and not own_content and not options.content_as
+
+
+def listing(spark: SparkSession, source: Source) -> Listing:
+    """The photos of a source that workers can read themselves. Raises as `read` does."""
+    return _reading(source, lambda: images.found(spark, source))
 
 
 def folder(spark: SparkSession, source: Source) -> str | None:
@@ -96,4 +107,4 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-__all__ = ["Reading", "Source", "folder", "read", "read_for"]
+__all__ = ["IMAGES", "Reading", "Source", "by_path", "folder", "listing", "read", "read_for"]

@@ -3,6 +3,7 @@
 import math
 import re
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from pyfunc_models import PHOTO_SUFFIXES
@@ -25,7 +26,7 @@ def _rows(spark: SparkSession, source: Source) -> Rows:
 
     That is where Spark's executor and its Python worker see the same files, so that the worker can read them itself.
     """
-    if jvm.scheme(spark, source.path) == "file":
+    if is_local(spark, source):
         return _local_rows(spark, source)
     frame = _binary_files(spark, source)
     if not jvm.listed(frame).files:
@@ -47,9 +48,7 @@ def _local_rows(spark: SparkSession, source: Source) -> Rows:
     Spark's own packing is by bytes alone, largest files first: the last task has the most photos, and all cores but one
     wait for it. Paths are cheap to send around.
     """
-    listing = _listing(spark, source)
-    if not listing.files:
-        raise _no_photo(source, listing)
+    listing = found(spark, source)
     listed = spark.createDataFrame(listing.photos)
 
     def dealt(task: int) -> DataFrame:
@@ -61,6 +60,24 @@ def _local_rows(spark: SparkSession, source: Source) -> Rows:
         by_path=dealt(_TASK_OF_PATHS),
         left_out=listing.left_out,
     )
+
+
+def found(spark: SparkSession, source: Source) -> Listing:
+    """The photos of a source of a `file:` system. Raises InputError where there is none."""
+    listing = _listing(spark, source)
+    if not listing.files:
+        raise _no_photo(source, listing)
+    return listing
+
+
+def is_local(spark: SparkSession, source: Source) -> bool:
+    """Whether workers can read the photos themselves: Spark's executor and its Python worker see the same files."""
+    return source.format == IMAGES and jvm.scheme(spark, source.path) == "file"
+
+
+def tasks(spark: SparkSession, photos: pa.Table, by_path: bool) -> int:
+    """How many tasks so many photos make, by paths or by bytes."""
+    return _tasks(spark, Listing(photos, {}), _TASK_OF_PATHS if by_path else _TASK_OF_BYTES)
 
 
 def _listing(spark: SparkSession, source: Source) -> Listing:
@@ -86,7 +103,8 @@ def _no_photo(source: Source, listing: Listing | None = None) -> InputError:
     )
 
 
-def _tasks_at_once(spark: SparkSession) -> int:
+def tasks_at_once(spark: SparkSession) -> int:
+    """How many tasks run beside one another."""
     cpus = int(spark.sparkContext.getConf().get("spark.task.cpus", "1") or 1)
     return max(1, spark.sparkContext.defaultParallelism // cpus)
 
@@ -94,7 +112,7 @@ def _tasks_at_once(spark: SparkSession) -> int:
 def _tasks(spark: SparkSession, listing: Listing, of_task: int) -> int:
     """How many tasks the listed files make, in whole rounds of those that run at once."""
     task, opening = jvm.packing(spark)
-    at_once = _tasks_at_once(spark)
+    at_once = tasks_at_once(spark)
     rounds = math.ceil((listing.size + listing.files * opening) / (task * of_task) / at_once)
     return max(1, min(listing.files, rounds * at_once))
 

@@ -1,0 +1,45 @@
+"""What a scoring job is asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .options import ScoreOptions
+from .sinks import Sink
+from .sources import Source
+
+DEFAULT_MAX_ERROR_RATE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """What to score with what, and where the predictions go. `max_error_rate`: see `run`.
+
+    `experiment`: where the run goes; by default MLFLOW_EXPERIMENT_NAME, else `stagewright-jobs`.
+    """
+
+    model: str
+    source: Source
+    sink: Sink
+    options: ScoreOptions = field(default_factory=ScoreOptions)
+    max_error_rate: float = DEFAULT_MAX_ERROR_RATE
+    experiment: str | None = None
+
+
+def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
+    """The options of `stagewright score`, by their names."""
+    return ScoreJob(
+        model=uri,
+        source=Source(given["input_path"], given["input_format"], given["follow_links"]),
+        sink=Sink(given["output_path"], given["output_format"]),
+        options=options_of(given),
+        max_error_rate=given["max_error_rate"],
+        experiment=given["experiment"],
+    )
+
+
+def options_of(given: Mapping[str, Any]) -> ScoreOptions:
+    """What jobs of all kinds may choose, as far as `given` has it."""
+    known = ("content_column", "precision", "decode", "batch_size", "top_k", "max_pixels")
+    said = {name: given[name] for name in known if given.get(name) is not None}
+    return ScoreOptions(**said, keep=given.get("keep") or ScoreOptions().keep)

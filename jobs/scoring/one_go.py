@@ -1,0 +1,106 @@
+"""A scoring job that Spark's own writer does: where the input cannot be cut, or the output is Spark's alone."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from registry import Registry
+
+from ..errors import InputError
+from ..spark.faults import explained
+from ..spark.progress import progress
+from . import report, sinks, sources
+from .job import ScoreJob
+from .place import swapping
+from .place.stores import PRIVATE, Folder, Store
+from .place.work import Finished, finished_name
+from .recording import recorded
+from .report import ScoreReport, outcome
+from .sinks import Sink
+from .udf import Subject, predictions, takes_paths
+
+Say = Callable[[str], None]
+
+
+def run(
+    spark: SparkSession,
+    registry: Registry,
+    job: ScoreJob,
+    subject: Subject,
+    say: Say,
+    into: Sink | None = None,
+) -> ScoreReport:
+    """As `batch.run`, all at once; `into`: where it is written, by default the job's own sink."""
+    version = subject.version
+    reading = sources.read_for(spark, job.source, job.options, takes_paths(subject.model), say)
+    into = into or job.sink
+    sinks.check(spark, into)
+    name = f"score {version.name} {version.number}"
+    said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
+    with recorded(registry, version, name, said, job.experiment) as run:
+        job = replace(job, options=replace(reading.options, run_id=run.run_id))
+        finished = replace(_score(reading.rows, job, subject, into, say), left_out=reading.left_out)
+        run.outcome = outcome(finished)
+        finished.check_budget(job.max_error_rate)
+    return finished
+
+
+def run_at(
+    spark: SparkSession, registry: Registry, job: ScoreJob, subject: Subject, store: Store, say: Say
+) -> ScoreReport:
+    """The same, and nothing is to be seen at `store` before all is there. Raises InputError on an object store.
+
+    What is done already is not done again: there is no telling which of its rows would be new.
+    """
+    if not isinstance(store, Folder):
+        raise InputError(
+            f"{job.source.path!r} cannot be cut into chunks that stay the same, and an object store cannot show many "
+            "files at once. Write the input to files first, or name an output in a file system."
+        )
+    say(
+        f"{job.source.path!r} cannot be cut into chunks that stay the same, as files can: it is scored in one go, and "
+        "when that is stopped it begins again."
+    )
+    place = Path(store.root)
+    staged = place.with_name(f".{place.name}.unfinished")
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        done = run(spark, registry, job, subject, say, into=replace(job.sink, path=str(staged)))
+        _finish(place, staged, done)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return done
+
+
+def _finish(place: Path, staged: Path, done: ScoreReport) -> None:
+    shutil.copytree(place / PRIVATE, staged / PRIVATE)
+    finished = Finished(1, done.rows, done.by_status, run_id=done.scoring_run_id)
+    (staged / finished_name(1)).write_text(json.dumps(asdict(finished)))
+    swapping.put_in_place(staged, place)
+
+
+def _score(images: DataFrame, job: ScoreJob, subject: Subject, into: Sink, say: Say) -> ScoreReport:
+    counted, observation = report.observed(predictions(images, subject, job.options))
+    started = time.monotonic()
+    with explained(), progress(images.sparkSession, say):
+        sinks.write(counted, into)
+    seconds = time.monotonic() - started
+    rows, by_status = report.by_status(observation)
+    version = subject.version
+    return ScoreReport(
+        model_name=version.name,
+        model_version=version.number,
+        model_digest=version.model_digest or "",
+        requested=job.model,
+        scoring_run_id=str(job.options.run_id),
+        input=job.source.path,
+        output=job.sink.path,
+        rows=rows,
+        by_status=by_status,
+        seconds=round(seconds, 3),
+    )

@@ -1,0 +1,56 @@
+"""What an input must be able to say of itself so that a job on it can go on where it stopped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from .plan import Compared, Plan
+from .stores import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A plan that is not done. `names`: its chunks; of a table, those that may be, for a split can be without rows."""
+
+    plan: Plan
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """One row for each photo, or for each file of a table, as it is now: `path`, `modificationTime`, `length`, …
+
+    `left_out`: how many files the search for photos passed by, by reason.
+    """
+
+    rows: pa.Table
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+class Parts(Protocol):
+    """An input that can be cut into chunks which stay the same from command to command."""
+
+    inventory: Inventory
+    content_as: str | None
+    """What the rows' content is, as `ScoreOptions.content_as`."""
+
+    def settings(self) -> dict[str, str]:
+        """Settings of Spark that hold while the rows are read."""
+
+    def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
+        """A plan of what is new, and its rows."""
+
+    def names(self, store: Store, plan: Plan) -> list[str]:
+        """The names of a plan's chunks, as `Open` has them."""
+
+    def frame(self, store: Store, plans: Sequence[Open], done: frozenset[str]) -> DataFrame:
+        """The rows of all chunks but those `done`, with the column CHUNK; those of one chunk are in one task."""
+
+    def check(self, compared: Compared) -> None:
+        """Raises InputError where what was scored before is not what is there now."""
+
+    def rows(self, plans: Sequence[Plan]) -> int:
+        """How many rows there are in all."""

@@ -1,0 +1,79 @@
+"""Photos that workers read themselves: a chunk is a run of them in the listing, and one task."""
+
+from collections.abc import Sequence
+from functools import reduce
+
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from ...spark import jvm, local_reading
+from ..sources import images
+from ..sources.local_files import Listing
+from . import plan as plans_
+from .parts import Inventory, Open
+from .plan import NUMBER, Compared, Plan
+from .reading import reader
+from .stores import Folder, Store
+from .writer import CHUNK
+
+
+class Photos:
+    """Of one listing. `by_path`: whether rows have the photos' paths as content, and not their bytes."""
+
+    def __init__(self, spark: SparkSession, listing: Listing, by_path: bool) -> None:
+        self.inventory = Inventory(listing.photos, listing.left_out)
+        self._spark = spark
+        self._by_path = by_path
+        self.content_as = "path" if by_path else None
+
+    def settings(self) -> dict[str, str]:
+        return {}
+
+    def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
+        wanted = images.tasks(self._spark, new, self._by_path)
+        _, opening = jvm.packing(self._spark)
+        rows = plans_.numbered(new, wanted, opening)
+        return Plan(number, rows.num_rows, rows[NUMBER][-1].as_py() + 1), rows
+
+    def names(self, store: Store, plan: Plan) -> list[str]:
+        return [_name(plan, chunk) for chunk in range(plan.chunks)]
+
+    def frame(self, store: Store, plans: Sequence[Open], done: frozenset[str]) -> DataFrame:
+        left = [
+            (each.plan, chunk) for each in plans for chunk, name in enumerate(each.names) if name not in done
+        ]
+        tasks = [(plan.number, chunk, task) for task, (plan, chunk) in enumerate(left)]
+        dealt = reduce(DataFrame.unionByName, (self._left(store, each.plan, tasks) for each in plans))
+        # One task for each chunk, and Spark hands the next to whichever core is free.
+        dealt = dealt.repartitionById(len(tasks), "task").drop("task", NUMBER)
+        if self._by_path:
+            return dealt
+        return dealt.withColumn("content", local_reading.contents()(dealt["content"]))
+
+    def check(self, compared: Compared) -> None:
+        """Photos may go and change: their rows say what they were when they were scored."""
+
+    def rows(self, plans: Sequence[Plan]) -> int:
+        return sum(plan.rows for plan in plans)
+
+    def _left(self, store: Store, plan: Plan, tasks: Sequence[tuple[int, int, int]]) -> DataFrame:
+        mine = [(chunk, task) for number, chunk, task in tasks if number == plan.number]
+        dealt = self._spark.createDataFrame(pd.DataFrame(mine, columns=[NUMBER, "task"], dtype="int32"))
+        rows = _read(self._spark, store, plan).join(F.broadcast(dealt), NUMBER)
+        return rows.withColumn(CHUNK, F.format_string(f"{plan.number:04d}-%06d", NUMBER))
+
+
+def _name(plan: Plan, chunk: int) -> str:
+    return f"{plan.number:04d}-{chunk:06d}"
+
+
+def _read(spark: SparkSession, store: Store, plan: Plan) -> DataFrame:
+    """By Spark's executors, from the output: a million rows need not lie in the driver's heap."""
+    if isinstance(store, Folder):
+        return spark.read.parquet(jvm.literal(f"file:{store.root}/{plan.rows_name}"))
+    schema = from_arrow_schema(plans_.schema_of(store, plan))
+    groups = spark.range(0, plan.chunks, 1, min(plan.chunks, spark.sparkContext.defaultParallelism))
+    return groups.mapInArrow(reader(store, plan.rows_name), schema)

@@ -1,0 +1,107 @@
+"""Files of a table, or of any format that Spark reads by files: a chunk is one split of one file.
+
+Spark says of each row which file it is from and where in it its split begins. Splits begin where they did before as
+long as they are cut to one size, which is that of the output's first plan.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ...errors import InputError
+from ...spark import jvm
+from ..sources import images
+from . import plan as plans_
+from .parts import Inventory, Open
+from .plan import KEY, Compared, Plan
+from .stores import Store
+from .writer import CHUNK
+
+_SCHEMA = pa.schema(
+    [(KEY, pa.string()), ("modificationTime", pa.timestamp("us", tz="UTC")), ("length", pa.int64())]
+)
+
+
+class Tables:
+    """Of a DataFrame that `jvm.has_files`; `plans` are those that there are."""
+
+    def __init__(self, frame: DataFrame, plans: Sequence[Plan]) -> None:
+        self.content_as: str | None = None
+        self._all = frame
+        self._spark = frame.sparkSession
+        files = jvm.input_files(frame)
+        columns = [[getattr(file, name) for file in files] for name in ("path", "modified_at", "size")]
+        self.inventory = Inventory(pa.table(columns, schema=_SCHEMA))
+        self.split = plans[0].split if plans else self._split()
+
+    def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
+        splits = sum(len(_starts(size, self.split)) for size in new["length"].to_pylist())
+        return Plan(number, new.num_rows, splits, self.split), new
+
+    def names(self, store: Store, plan: Plan) -> list[str]:
+        return [name for path, size in _files(store, plan) for name in _names(path, size, self.split)]
+
+    def frame(self, store: Store, plans: Sequence[Open], done: frozenset[str]) -> DataFrame:
+        sizes = dict(zip(*(self.inventory.rows[name].to_pylist() for name in (KEY, "length")), strict=True))
+        names = {path: _names(path, size, self.split) for path, size in sizes.items()}
+        open_ = {path for each in plans for path, _ in _files(store, each.plan)}
+        half = {path for path in open_ & sizes.keys() if not done.issuperset(names[path])}
+        # By what is done, never by what is to do: an address that is spelt in an unforeseen way loses no row.
+        past = sorted(sizes.keys() - half)
+        past_chunks = sorted(done.difference(*(names[path] for path in past)))
+        frame = self._all.withColumn(CHUNK, _chunk())
+        frame = frame.where(~F.col("_metadata.file_path").isin(past)) if past else frame
+        frame = frame.where(~F.col(CHUNK).isin(past_chunks)) if past_chunks else frame
+        return frame.coalesce(self._tasks([sizes[path] for path in half]))
+
+    def check(self, compared: Compared) -> None:
+        if compared.gone or compared.changed:
+            raise InputError(
+                f"{compared.gone:,} files of the input are gone and {compared.changed:,} are others since they were "
+                "planned, so that its rows are not those that are scored. Name another output, or say --follow."
+            )
+
+    def rows(self, plans: Sequence[Plan]) -> int:
+        return int(self._all.count())
+
+    def settings(self) -> dict[str, str]:
+        """Settings of Spark with which splits are of the size of the plans, each a partition of its own."""
+        names = ("spark.sql.files.maxPartitionBytes", "spark.sql.files.openCostInBytes")
+        return dict.fromkeys(names, str(self.split))
+
+    def _split(self) -> int:
+        """As Spark would: no more than its limit, and no fewer splits than cores."""
+        most, opening = jvm.packing(self._spark)
+        cost = sum(size + opening for size in self.inventory.rows["length"].to_pylist())
+        return max(1, min(most, max(opening, cost // self._spark.sparkContext.defaultParallelism)))
+
+    def _tasks(self, sizes: Sequence[int]) -> int:
+        """Fewer than there are splits where many files are small."""
+        _, opening = jvm.packing(self._spark)
+        at_once = images.tasks_at_once(self._spark)
+        cost = sum(size + min(opening, self.split) for size in sizes)
+        return int(max(1, math.ceil(cost / self.split / at_once)) * at_once)
+
+
+def _chunk() -> Column:
+    """The chunk's name, in Spark; `_names` has the same in Python."""
+    place = F.concat_ws("\n", "_metadata.file_path", F.col("_metadata.file_block_start").cast("string"))
+    return F.substring(F.sha2(place, 256), 1, 24)
+
+
+def _names(path: str, size: int, split: int) -> list[str]:
+    places = (f"{path}\n{start}" for start in _starts(size, split))
+    return [hashlib.sha256(place.encode()).hexdigest()[:24] for place in places]
+
+
+def _starts(size: int, split: int) -> range:
+    return range(0, size, split)
+
+
+def _files(store: Store, plan: Plan) -> Iterator[tuple[str, int]]:
+    rows = plans_.rows_of(store, plan)
+    yield from zip(rows[KEY].to_pylist(), rows["length"].to_pylist(), strict=True)

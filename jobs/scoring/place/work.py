@@ -1,0 +1,215 @@
+"""Score what is not done of an output: one Spark job, whose tasks make chunks visible one by one."""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
+
+from ...errors import InputError
+from . import plan as plans_
+from . import writer
+from .counting import Counts, counts, said_by
+from .parts import Open, Parts
+from .plan import Compared
+from .stores import PRIVATE, Store
+from .writer import CHUNK, ByName, Told
+
+_TAG = "stagewright-score"
+_LOOK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A place and the job that it belongs to; `job` is in the name of each of its files."""
+
+    store: Store
+    job: str
+
+    @property
+    def named(self) -> str:
+        """A chunk's file, for `format`."""
+        return f"part-{{}}-{self.job}.parquet"
+
+    def chunks(self) -> set[str]:
+        """The names of the chunks that are there."""
+        before, _, after = self.named.partition("{}")
+        return {
+            name[len(before) : -len(after)]
+            for name in self.store.names()
+            if name.startswith(before) and name.endswith(after)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """That all plans up to the number `through` are done, with which `chunks`, and what these hold."""
+
+    through: int = 0
+    rows: int = 0
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    chunks: Sequence[str] = ()
+    run_id: str = ""
+
+    @property
+    def counts(self) -> Counts:
+        """Of all chunks."""
+        return Counts(self.rows, self.by_status)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far an output is: what is `finished`, the plans that are `open`, and the chunks of these that are `done`.
+
+    `compared`: the input now beside what was planned before.
+    """
+
+    finished: Finished
+    open: Sequence[Open]
+    done: frozenset[str]
+    compared: Compared
+
+    @property
+    def left(self) -> int:
+        """How many chunks there may be left to do."""
+        return sum(name not in self.done for each in self.open for name in each.names)
+
+
+def state(output: Output, parts: Parts) -> State:
+    """What there is to do, once what is new is planned. Raises InputError where what was scored is another now."""
+    plans = plans_.all_of(output.store)
+    compared = plans_.compare(output.store, plans, parts.inventory.rows)
+    parts.check(compared)
+    if compared.new.num_rows:
+        number = max((plan.number for plan in plans), default=0) + 1
+        plans.append(plans_.make(output.store, *parts.planned(number, compared.new)))
+    finished = last_finished(output.store)
+    still = [Open(plan, parts.names(output.store, plan)) for plan in plans if plan.number > finished.through]
+    done = output.chunks().difference(finished.chunks) if still else set()
+    return State(finished, still, frozenset(done), compared)
+
+
+def finished_name(through: int) -> str:
+    """Of the object that says so."""
+    return f"{PRIVATE}/finished-{through:04d}.json"
+
+
+def last_finished(store: Store) -> Finished:
+    """What was finished last; nothing, where nothing was."""
+    names = [name for name in store.names(PRIVATE) if name.startswith("finished-")]
+    found = store.read(f"{PRIVATE}/{max(names)}") if names else None
+    return Finished() if found is None else Finished(**json.loads(found))
+
+
+def finish(output: Output, state: State, scored: Told, run_id: str) -> Counts:
+    """Remember that all plans are done; gives what the output holds. `scored`: what this command's chunks said."""
+    there = output.chunks()
+    total = state.finished.counts + held(output, there.difference(state.finished.chunks), scored)
+    through = max((each.plan.number for each in state.open), default=state.finished.through)
+    finished = Finished(through, total.rows, total.by_status, sorted(there), run_id)
+    output.store.put(finished_name(through), json.dumps(asdict(finished)).encode())
+    return total
+
+
+def there(output: Output, state: State, told: Told) -> Counts:
+    """What the output holds at this moment."""
+    return state.finished.counts + held(output, output.chunks().difference(state.finished.chunks), told)
+
+
+def held(output: Output, chunks: Iterable[str], told: Told) -> Counts:
+    """What chunks hold: as they told it, or by their files."""
+    names = [output.named.format(chunk) for chunk in chunks]
+    unknown = said_by(output.store, (name for name in names if name not in told))
+    return counts([*unknown, *(told[name] for name in names if name in told)])
+
+
+def write(output: Output, frame: DataFrame, run_id: str, watch: "Watch") -> Told:
+    """Evaluate `frame`, which has CHUNK, chunk by chunk; gives what each said. Raises what Spark does."""
+    written = StructType([field for field in frame.schema.fields if field.name != CHUNK])
+    told = frame.sparkSession.sparkContext.accumulator({}, ByName())
+
+    def tell(said: dict[str, Any]) -> None:
+        told.add({said["name"]: said})
+
+    function = writer.writer(output.store, output.named, run_id, footer_of(written), tell)
+    with watch.watching(frame.sparkSession, told):
+        rows = frame.mapInArrow(function, "name string, said string").collect()
+    return {row["name"]: json.loads(row["said"]) for row in rows}
+
+
+def footer_of(schema: StructType) -> dict[bytes, bytes]:
+    """What Spark looks for in a Parquet file to give its columns the very types that they had."""
+    return {b"org.apache.spark.sql.parquet.row.metadata": schema.json().encode()}
+
+
+def check_types(frame: DataFrame) -> None:
+    """Raises InputError where a kept column is of a type that Parquet files cannot hold."""
+    for column in frame.schema.fields:
+        try:
+            schema = to_arrow_schema(StructType([column]), timezone="UTC")
+            with pq.ParquetWriter(pa.BufferOutputStream(), schema):
+                pass
+        except (PySparkException, pa.ArrowException) as error:
+            raise InputError(
+                f"Column {column.name!r} of type {column.dataType.simpleString()} cannot be kept in Parquet files. "
+                "Cast it first, or keep another with --keep."
+            ) from error
+
+
+def write_empty(output: Output, frame: DataFrame) -> None:
+    """A file without rows, where there is none at all: readers learn the columns from it."""
+    if not output.store.names():
+        schema = StructType([field for field in frame.schema.fields if field.name != CHUNK])
+        writer.empty(output.store, output.named.format("empty"), to_arrow_schema(schema, timezone="UTC"), footer_of(schema))
+
+
+class Watch:
+    """Looks at what chunks have told while they are made, and ends the Spark job once too many rows are bad.
+
+    `before` is what was there already, `rows` how many there will be at most, which is asked for once it matters.
+    """
+
+    def __init__(self, before: Counts, rows: Callable[[], int], max_error_rate: float) -> None:
+        self._before = before
+        self._rows = cache(rows)
+        self._rate = max_error_rate
+        self.ended = False
+        self.told: Told = {}
+
+    @contextmanager
+    def watching(self, spark: SparkSession, told: Any) -> Iterator[None]:
+        """Look at the accumulator `told` while inside. What Spark raises because of that does not leave."""
+        done = threading.Event()
+
+        def look() -> None:
+            while not done.wait(_LOOK_S):
+                if self._is_lost(told):
+                    self.ended = True
+                    spark.interruptTag(_TAG)
+                    return
+
+        looking = threading.Thread(target=look, name="budget", daemon=True)
+        spark.addTag(_TAG)
+        looking.start()
+        try:
+            yield
+        finally:
+            done.set()
+            looking.join()
+            spark.removeTag(_TAG)
+            self.told = dict(told.value)
+
+    def _is_lost(self, told: Any) -> bool:
+        """Whether more rows are bad than may be if all that are left were good."""
+        now = self._before + counts(list(told.value.values()))
+        # How many rows there are is not asked while there is room even among those that are done.
+        return now.bad > self._rate * now.rows and now.bad > self._rate * self._rows()

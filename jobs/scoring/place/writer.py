@@ -1,0 +1,136 @@
+"""On a worker: the rows of a chunk become one Parquet file, which becomes visible whole and once.
+
+Travels by value to executors, where nothing of stagewright is installed: the standard library and pyarrow.
+
+A chunk's name follows from its rows alone. So attempts at one chunk, by retries, by speculation, by a worker that was
+taken for dead, and by a job that was killed and its successor, all want the same name, and the first one gets it.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark import AccumulatorParam, cloudpickle
+
+from .stores import Store
+
+# The column that says which chunk a row is of; it is not written.
+CHUNK = "_stagewright_chunk"
+# In the footer of each file: what the chunk holds.
+FOOTER = b"stagewright"
+# What one task tells the driver: one row a chunk.
+TOLD = pa.schema([("name", pa.string()), ("said", pa.string())])
+
+Batches = Iterator[pa.RecordBatch]
+# What chunks say of themselves, by the names of their files.
+Told = dict[str, dict[str, Any]]
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
+
+
+def writer(
+    store: Store, named: str, run_id: str, footer: dict[bytes, bytes], told: Callable[[dict[str, Any]], None]
+) -> Callable[[Batches], Batches]:
+    """A function for `mapInArrow`: rows with CHUNK in, those of one chunk beside one another; TOLD out.
+
+    `named` makes a file's name of a chunk: `part-{}.parquet`. `footer`: what stands in each file besides. `told` gets
+    what each chunk holds as soon as it is visible.
+    """
+
+    def write(batches: Batches) -> Batches:
+        for chunk, rows in _by_chunk(batches):
+            said = _write(store, named.format(chunk), rows, {"run_id": run_id}, footer)
+            told(said)
+            yield pa.RecordBatch.from_pylist([{"name": said["name"], "said": json.dumps(said)}], TOLD)
+
+    return write
+
+
+def _write(
+    store: Store, name: str, rows: Batches, about: dict[str, Any], footer: dict[bytes, bytes]
+) -> dict[str, Any]:
+    """What the chunk of this name holds: now, or since somebody else was first."""
+    with store.unfinished() as file:
+        said = _fill(file, rows, {"name": name, **about}, footer)
+        if store.put_new(name, file):
+            return said
+    return {**said, "first": False}
+
+
+def _fill(file: Path, rows: Batches, about: dict[str, Any], footer: dict[bytes, bytes]) -> dict[str, Any]:
+    by_status: Counter[str] = Counter()
+    first = next(rows)
+    with pq.ParquetWriter(file, first.schema.with_metadata(footer)) as parquet:
+        for batch in _with(first, rows):
+            parquet.write_batch(batch)
+            by_status.update(batch.column("status").to_pylist())
+        said = {**about, "rows": by_status.total(), "by_status": dict(by_status)}
+        parquet.add_key_value_metadata({FOOTER: json.dumps(said).encode()})
+    return {**said, "bytes": file.stat().st_size}
+
+
+def _by_chunk(batches: Batches) -> Iterator[tuple[str, Batches]]:
+    """Each chunk with its rows, which are read before the next chunk is asked for."""
+    runs = _Runs(batches)
+    while runs.chunk is not None:
+        yield runs.chunk, runs.of(runs.chunk)
+
+
+class _Runs:
+    """Batches cut where CHUNK changes; `chunk` is that of the rows that come next, None at the end."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._rest: pa.RecordBatch | None = None
+        self.chunk: str | None = None
+        self._next_batch()
+
+    def of(self, chunk: str) -> Batches:
+        while self.chunk == chunk:
+            assert self._rest is not None
+            column = self._rest.column(CHUNK)
+            rows = _leading(column.to_pylist(), chunk)
+            yield self._rest.slice(0, rows).drop_columns([CHUNK])
+            self._rest = self._rest.slice(rows)
+            self._next_batch()
+
+    def _next_batch(self) -> None:
+        while self._rest is None or not self._rest.num_rows:
+            self._rest = next(self._batches, None)
+            if self._rest is None:
+                self.chunk = None
+                return
+        self.chunk = self._rest.column(CHUNK)[0].as_py()
+
+
+def _leading(values: Sequence[str], value: str) -> int:
+    return next((i for i, other in enumerate(values) if other != value), len(values))
+
+
+def _with(first: pa.RecordBatch, rest: Batches) -> Batches:
+    yield first
+    yield from rest
+
+
+def empty(store: Store, name: str, schema: pa.Schema, footer: dict[bytes, bytes]) -> None:
+    """A file without rows, from which readers learn what columns there would be."""
+    with store.unfinished() as file:
+        with pq.ParquetWriter(file, schema.with_metadata(footer)):
+            pass
+        store.put_new(name, file)
+
+
+class ByName(AccumulatorParam[Told]):
+    """What chunks say, by name: told twice it counts once."""
+
+    def zero(self, value: Told) -> Told:
+        return {}
+
+    def addInPlace(self, value1: Told, value2: Told) -> Told:
+        value1.update(value2)
+        return value1
