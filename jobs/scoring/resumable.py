@@ -17,12 +17,14 @@ from ..spark.progress import progress
 from ..spark.settings import set_for_now
 from . import columns, one_go, sources
 from .job import ScoreJob
-from .place import begun, record, runs, work
+from .place import begun, delta, record, runs, work
 from .place.counting import Counts
+from .place.delta import Commits
 from .place.owner import owned
 from .place.parts import Parts
 from .place.photos import Photos
 from .place.plan import all_of
+from .place.record import JobRecord
 from .place.stores import Folder, Store, store_at
 from .place.tables import Tables
 from .place.work import Finished, Output, State, Watch
@@ -49,7 +51,8 @@ class _Command:
 
 def store_of(job: ScoreJob) -> Store | None:
     """Where a job's output lies; None where its format is one that Spark alone writes."""
-    return store_at(job.sink.path) if job.sink.format == "parquet" else None
+    ours = job.sink.format == "parquet" or (job.sink.format == delta.FORMAT and delta.is_installed())
+    return store_at(job.sink.path) if ours else None
 
 
 def now(job: ScoreJob) -> dict[str, Any]:
@@ -72,11 +75,16 @@ def run(
         known = found.record or begun.new_record(job.model, subject.version, now(job))
         if found.record is None:
             record.begin(store, known)
-        command = _Command(spark, registry, job, subject, Output(store, known.job), say)
+        command = _Command(spark, registry, job, subject, _output(job, store, known), say)
         if parts is None:
             return _in_one_go(command)
         with set_for_now(spark, parts.settings()):
             return _go_on(command, parts)
+
+
+def _output(job: ScoreJob, store: Store, known: JobRecord) -> Output:
+    commits = Commits(store, known.job) if job.sink.format == delta.FORMAT else None
+    return Output(store, known.job, commits)
 
 
 def is_ours(spark: SparkSession, job: ScoreJob, store: Store) -> bool:
@@ -94,6 +102,8 @@ def _in_one_go(command: _Command) -> ScoreReport:
 
 
 def _go_on(command: _Command, parts: Parts) -> ScoreReport:
+    if command.output.commits and command.output.commits.exists():
+        command.output.complete()
     state = work.state(command.output, parts)
     before = state.finished.counts + work.held(command.output, state.done, {})
     if not state.open:
@@ -122,6 +132,7 @@ def _recorded(command: _Command) -> Iterator[Recording]:
 def _score(command: _Command, parts: Parts, state: State, before: Counts, run_id: str) -> ScoreReport:
     output, job = command.output, command.job
     frame = _frame(command, parts, state, run_id)
+    output.create(frame)
     watch = Watch(before, lambda: parts.rows(all_of(output.store)), job.max_error_rate)
     started = time.monotonic()
 

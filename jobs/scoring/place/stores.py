@@ -52,6 +52,9 @@ class Store(Protocol):
     def open(self, name: str) -> Any:
         """What was put under a name, as a file to be read here and there."""
 
+    def size(self, name: str) -> int:
+        """Of what was put under a name, in bytes."""
+
     def age_s(self, name: str) -> float:
         """How long ago something was put under a name, by the store's own clock."""
 
@@ -123,6 +126,9 @@ class Folder:
 
     def open(self, name: str) -> Any:
         return self._path(name).open("rb")
+
+    def size(self, name: str) -> int:
+        return self._path(name).stat().st_size
 
     def age_s(self, name: str) -> float:
         with self.unfinished() as clock:
@@ -197,12 +203,17 @@ class Bucket:
 
     def is_empty(self) -> bool:
         found = self._store().list_with_delimiter()
-        return not found["objects"] and not {str(each).strip("/") for each in found["common_prefixes"]} - {PRIVATE}
+        return not found["objects"] and not {str(each).strip("/") for each in found["common_prefixes"]} - {
+            PRIVATE
+        }
 
     def open(self, name: str) -> Any:
         from obstore import open_reader
 
         return contextlib.closing(open_reader(self._store(), name))
+
+    def size(self, name: str) -> int:
+        return int(self._store().head(name)["size"])
 
     def age_s(self, name: str) -> float:
         """How long ago something was put under a name, by the store's own clock."""

@@ -77,7 +77,8 @@ class Tables:
         """As Spark would: no more than its limit, and no fewer splits than cores."""
         most, opening = jvm.packing(self._spark)
         cost = sum(size + opening for size in self.inventory.rows["length"].to_pylist())
-        return max(1, min(most, max(opening, cost // self._spark.sparkContext.defaultParallelism)))
+        each = int(cost // self._spark.sparkContext.defaultParallelism)
+        return max(1, min(most, max(opening, each)))
 
     def _tasks(self, sizes: Sequence[int]) -> int:
         """Fewer than there are splits where many files are small."""

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
@@ -19,6 +19,7 @@ from ...errors import InputError
 from . import plan as plans_
 from . import writer
 from .counting import Counts, counts, said_by
+from .delta import Commits
 from .parts import Open, Parts
 from .plan import Compared
 from .stores import PRIVATE, Store
@@ -26,14 +27,17 @@ from .writer import CHUNK, ByName, Told
 
 _TAG = "stagewright-score"
 _LOOK_S = 1.0
+# How often readers of a table are shown more: each time is a version of it.
+_SHOW_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A place and the job that it belongs to; `job` is in the name of each of its files."""
+    """A place and the job that it belongs to; `job` is in the name of each of its files. `commits`: of a table."""
 
     store: Store
     job: str
+    commits: Commits | None = None
 
     @property
     def named(self) -> str:
@@ -43,11 +47,28 @@ class Output:
     def chunks(self) -> set[str]:
         """The names of the chunks that are there."""
         before, _, after = self.named.partition("{}")
+        names = set(self.store.names()) | (self.commits.names() if self.commits else set())
         return {
             name[len(before) : -len(after)]
-            for name in self.store.names()
+            for name in names
             if name.startswith(before) and name.endswith(after)
         }
+
+    def create(self, frame: DataFrame) -> None:
+        """The table, where there is to be one and is none."""
+        if self.commits:
+            self.commits.create(to_arrow_schema(_written(frame), timezone="UTC"))
+
+    def complete(self) -> None:
+        """Show readers what is there, where showing takes more than being there."""
+        if self.commits:
+            self.commits.complete()
+            self.show({})
+
+    def show(self, told: Told) -> None:
+        """The same, of chunks by what they told; all of them where nothing is told."""
+        if self.commits:
+            self.commits.enter(told or map(self.named.format, self.chunks()), told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +155,20 @@ def held(output: Output, chunks: Iterable[str], told: Told) -> Counts:
 
 def write(output: Output, frame: DataFrame, run_id: str, watch: "Watch") -> Told:
     """Evaluate `frame`, which has CHUNK, chunk by chunk; gives what each said. Raises what Spark does."""
-    written = StructType([field for field in frame.schema.fields if field.name != CHUNK])
+    written = _written(frame)
     told = frame.sparkSession.sparkContext.accumulator({}, ByName())
 
     def tell(said: dict[str, Any]) -> None:
         told.add({said["name"]: said})
 
     function = writer.writer(output.store, output.named, run_id, footer_of(written), tell)
-    with watch.watching(frame.sparkSession, told):
+    with showing(output, told), watch.watching(frame.sparkSession, told):
         rows = frame.mapInArrow(function, "name string, said string").collect()
     return {row["name"]: json.loads(row["said"]) for row in rows}
+
+
+def _written(frame: DataFrame) -> StructType:
+    return StructType([field for field in frame.schema.fields if field.name != CHUNK])
 
 
 def footer_of(schema: StructType) -> dict[bytes, bytes]:
@@ -166,10 +191,34 @@ def check_types(frame: DataFrame) -> None:
 
 
 def write_empty(output: Output, frame: DataFrame) -> None:
-    """A file without rows, where there is none at all: readers learn the columns from it."""
-    if not output.store.names():
-        schema = StructType([field for field in frame.schema.fields if field.name != CHUNK])
-        writer.empty(output.store, output.named.format("empty"), to_arrow_schema(schema, timezone="UTC"), footer_of(schema))
+    """A file without rows, where there is none at all: readers learn the columns from it, if from nothing else."""
+    if not output.commits and not output.store.names():
+        schema = _written(frame)
+        name = output.named.format("empty")
+        writer.empty(output.store, name, to_arrow_schema(schema, timezone="UTC"), footer_of(schema))
+
+
+@contextmanager
+def showing(output: Output, told: Any) -> Iterator[None]:
+    """What the accumulator `told` has is shown every few seconds, and all that is there in the end."""
+    if output.commits is None:
+        yield
+        return
+    done = threading.Event()
+
+    def show() -> None:
+        while not done.wait(_SHOW_S):
+            with suppress(Exception):  # the last one tells
+                output.show(dict(told.value))
+
+    thread = threading.Thread(target=show, name="commits", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        output.show({})
 
 
 class Watch:

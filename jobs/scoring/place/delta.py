@@ -1,0 +1,123 @@
+"""A Delta table: workers write its Parquet files, and the driver enters them into its log, by delta-rs, without a jar.
+
+Each commit is remembered before it is made, with its number, and made with that number as the job's transaction in the
+table. So a command that goes on knows of each whether it was made, whatever has become of the files since.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ...errors import InputError
+from .counting import said_by
+from .stores import PRIVATE, Store
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+FORMAT = "delta"
+_COMMITS = f"{PRIVATE}/commits"
+
+
+class Commits:
+    """Those of one job in the table at a store."""
+
+    def __init__(self, store: Store, job: str) -> None:
+        self._store = store
+        self._job = job
+        self._made: dict[int, list[str]] | None = None
+
+    def create(self, schema: pa.Schema) -> None:
+        """The table, empty, if it is not there. Raises InputError on a column that no Delta table can have."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        try:
+            nullable = pa.schema([field.with_nullable(True) for field in schema])
+            DeltaTable.create(self._store.root, nullable, mode="ignore")
+        except (DeltaError, ValueError) as error:
+            raise InputError(f"Predictions cannot be kept in a Delta table: {error}. Try parquet.") from error
+
+    def exists(self) -> bool:
+        """Whether there is a table."""
+        from deltalake import DeltaTable
+
+        return DeltaTable.is_deltatable(self._store.root)
+
+    def names(self) -> set[str]:
+        """All files that have been entered."""
+        return {name for names in self._all().values() for name in names}
+
+    def enter(self, names: Iterable[str], told: Mapping[str, Mapping[str, Any]]) -> None:
+        """Files that are there, into the table; those that have been entered before are passed over."""
+        if self._made is None:
+            self.complete()
+        new = sorted(set(names) - self.names())
+        if not new:
+            return
+        number = max(self._all(), default=0) + 1
+        unknown = [name for name in new if "bytes" not in told.get(name, {})]
+        said = {**told, **dict(zip(unknown, said_by(self._store, unknown), strict=True))}
+        files = [{"name": name, "rows": said[name]["rows"], "bytes": self._store.size(name)} for name in new]
+        self._store.put(_name(number), json.dumps({"number": number, "files": files}).encode())
+        self._made = None  # until it is known to be made
+        self._make(number, files)
+
+    def complete(self) -> None:
+        """Make the commit that was remembered and not made."""
+        made = self._table().transaction_version(self._job) or 0
+        for number in sorted(self._all()):
+            if number > made:
+                self._make(number, self._remembered(_name(number)))
+
+    def _all(self) -> dict[int, list[str]]:
+        if self._made is None:
+            found = {
+                int(name.partition(".")[0]): f"{_COMMITS}/{name}" for name in self._store.names(_COMMITS)
+            }
+            self._made = {
+                number: [file["name"] for file in self._remembered(name)] for number, name in found.items()
+            }
+        return self._made
+
+    def _remembered(self, name: str) -> list[dict[str, Any]]:
+        found = self._store.read(name)
+        assert found is not None, name
+        files: list[dict[str, Any]] = json.loads(found)["files"]
+        return files
+
+    def _make(self, number: int, files: Sequence[Mapping[str, Any]]) -> None:
+        from deltalake import CommitProperties, Transaction
+        from deltalake.transaction import AddAction, RemoveAction
+
+        now = int(time.time() * 1000)
+        added: list[AddAction | RemoveAction] = [
+            AddAction(file["name"], file["bytes"], {}, now, True, json.dumps({"numRecords": file["rows"]}))
+            for file in files
+        ]
+        table = self._table()
+        table.create_write_transaction(
+            added,
+            mode="append",
+            schema=table.schema(),
+            commit_properties=CommitProperties(app_transactions=[Transaction(self._job, number)]),
+        )
+
+    def _table(self) -> "DeltaTable":
+        from deltalake import DeltaTable
+
+        return DeltaTable(self._store.root)
+
+
+def _name(number: int) -> str:
+    return f"{_COMMITS}/{number:06d}.json"
+
+
+def is_installed() -> bool:
+    """Whether delta-rs is there."""
+    from importlib.util import find_spec
+
+    return find_spec("deltalake") is not None
