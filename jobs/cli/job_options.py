@@ -54,7 +54,11 @@ ROWS = together(
         help="A folder or glob of photos, or a table; see --input-format.",
     ),
     click.option(
-        "--output", "output_path", required=True, metavar="PATH", help="A folder that does not exist yet."
+        "--output",
+        "output_path",
+        required=True,
+        metavar="PATH",
+        help="A new folder; of `score` also one that it has begun, to go on with.",
     ),
     click.option(
         "--input-format",

@@ -11,7 +11,17 @@ from .running import carry_out
 @click.command()
 @click.argument("uri")
 @ROWS
-@click.option("--output-format", default="parquet", show_default=True, help="A format that Spark writes.")
+@click.option(
+    "--output-format",
+    default="parquet",
+    show_default=True,
+    help="parquet, delta, or another format that Spark writes.",
+)
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Where the output holds another version's answers, score all again beside it, then put that in its place.",
+)
 @PRECISION
 @DECODE
 @TRANSFORM

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from registry import Registry, Use
 
-from . import one_go, resumable
+from . import following, one_go, resumable
 from .job import DEFAULT_MAX_ERROR_RATE, ScoreJob, from_options, options_of
 from .place import begun
 from .report import ScoreReport
@@ -22,6 +22,8 @@ def check(registry: Registry, job: ScoreJob) -> Subject:
     store = resumable.store_of(job)
     if store is None:
         return checked(registry, registry.resolve(job.model), job.options)
+    if followed := following.is_needed(registry, job, store):
+        return checked(registry, followed, job.options)
     found = begun.meaning(registry, store, job.model, resumable.now(job))
     use = Use.SCORING if found.record is None else Use.RESUMPTION
     return checked(registry, found.version, replace(job.options, use=use))
@@ -46,6 +48,8 @@ def run(
     store = resumable.store_of(job)
     if store is None or not resumable.is_ours(spark, job, store):
         return one_go.run(spark, registry, job, subject, say)
+    if following.is_needed(registry, job, store):
+        return following.run(spark, registry, job, subject, say)
     return resumable.run(spark, registry, job, subject, store, say)
 
 

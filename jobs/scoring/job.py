@@ -15,6 +15,7 @@ DEFAULT_MAX_ERROR_RATE = 0.01
 class ScoreJob:
     """What to score with what, and where the predictions go. `max_error_rate`: see `run`.
 
+    `follow`: where the output holds other answers than are asked for, all is scored again to take its place.
     `experiment`: where the run goes; by default MLFLOW_EXPERIMENT_NAME, else `stagewright-jobs`.
     """
 
@@ -24,6 +25,7 @@ class ScoreJob:
     options: ScoreOptions = field(default_factory=ScoreOptions)
     max_error_rate: float = DEFAULT_MAX_ERROR_RATE
     experiment: str | None = None
+    follow: bool = False
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
@@ -35,6 +37,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
         options=options_of(given),
         max_error_rate=given["max_error_rate"],
         experiment=given["experiment"],
+        follow=given["follow"],
     )
 
 

@@ -25,10 +25,10 @@ from .place.parts import Parts
 from .place.photos import Photos
 from .place.plan import all_of
 from .place.record import JobRecord
-from .place.stores import Folder, Store, store_at
+from .place.stores import Folder, Store, local_path, store_at
 from .place.tables import Tables
 from .place.work import Finished, Output, State, Watch
-from .place.writer import CHUNK
+from .place.writer import CHUNK, Told
 from .recording import Recording, recorded
 from .report import ScoreReport, in_order, outcome
 from .sources import images, local_files
@@ -53,6 +53,11 @@ def store_of(job: ScoreJob) -> Store | None:
     """Where a job's output lies; None where its format is one that Spark alone writes."""
     ours = job.sink.format == "parquet" or (job.sink.format == delta.FORMAT and delta.is_installed())
     return store_at(job.sink.path) if ours else None
+
+
+def path_of(job: ScoreJob) -> str:
+    """Of an output in a file system, absolute."""
+    return local_path(job.sink.path)
 
 
 def now(job: ScoreJob) -> dict[str, Any]:
@@ -130,10 +135,6 @@ def _recorded(command: _Command) -> Iterator[Recording]:
 
 
 def _score(command: _Command, parts: Parts, state: State, before: Counts, run_id: str) -> ScoreReport:
-    output, job = command.output, command.job
-    frame = _frame(command, parts, state, run_id)
-    output.create(frame)
-    watch = Watch(before, lambda: parts.rows(all_of(output.store)), job.max_error_rate)
     started = time.monotonic()
 
     def report(there: Counts) -> ScoreReport:
@@ -141,16 +142,23 @@ def _score(command: _Command, parts: Parts, state: State, before: Counts, run_id
         about = {"rows_before": before.rows, "scoring_run_id": run_id, "seconds": seconds}
         return _report(command, there, {**about, **_of_input(parts, state)})
 
+    watch = Watch(before, lambda: parts.rows(all_of(command.output.store)), command.job.max_error_rate)
     try:
-        with explained(), progress(command.spark, command.say):
-            told = work.write(output, frame, run_id, watch)
+        # Nothing is left where a command ended between its last chunk and its last word.
+        told = _write(command, _frame(command, parts, state, run_id), run_id, watch) if state.left else {}
     except JobFailed:
         if watch.ended:
-            report(work.there(output, state, watch.told)).check_budget(job.max_error_rate)
+            report(work.there(command.output, state, watch.told)).check_budget(command.job.max_error_rate)
         raise
-    total = work.finish(output, state, told, run_id)
-    work.write_empty(output, frame)
-    return report(total)
+    return report(work.finish(command.output, state, told, run_id))
+
+
+def _write(command: _Command, frame: DataFrame, run_id: str, watch: Watch) -> Told:
+    command.output.create(frame)
+    with explained(), progress(command.spark, command.say):
+        told = work.write(command.output, frame, run_id, watch)
+    work.write_empty(command.output, frame)
+    return told
 
 
 def _frame(command: _Command, parts: Parts, state: State, run_id: str) -> DataFrame:

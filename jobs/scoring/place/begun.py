@@ -31,7 +31,7 @@ def meaning(registry: Registry, store: Store, requested: str, now: dict[str, Any
     """
     begun = record.read(store)
     if begun is None:
-        if not store.is_empty():
+        if not store.is_free():
             raise InputError(
                 f"There is something at {store.root!r} already that no job of stagewright has begun; "
                 "name a folder that does not exist."

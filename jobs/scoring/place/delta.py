@@ -28,7 +28,7 @@ class Commits:
     def __init__(self, store: Store, job: str) -> None:
         self._store = store
         self._job = job
-        self._made: dict[int, list[str]] | None = None
+        self._made: dict[int, list[dict[str, Any]]] | None = None
 
     def create(self, schema: pa.Schema) -> None:
         """The table, empty, if it is not there. Raises InputError on a column that no Delta table can have."""
@@ -47,21 +47,21 @@ class Commits:
 
         return DeltaTable.is_deltatable(self._store.root)
 
-    def names(self) -> set[str]:
-        """All files that have been entered."""
-        return {name for names in self._all().values() for name in names}
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What the files said that have been entered, by name; some of them may be gone since."""
+        return {file["name"]: file for files in self._all().values() for file in files}
 
-    def enter(self, names: Iterable[str], told: Mapping[str, Mapping[str, Any]]) -> None:
+    def enter(self, names: Iterable[str], told: Mapping[str, dict[str, Any]]) -> None:
         """Files that are there, into the table; those that have been entered before are passed over."""
         if self._made is None:
             self.complete()
-        new = sorted(set(names) - self.names())
+        new = sorted(set(names) - self.told().keys())
         if not new:
             return
         number = max(self._all(), default=0) + 1
         unknown = [name for name in new if "bytes" not in told.get(name, {})]
         said = {**told, **dict(zip(unknown, said_by(self._store, unknown), strict=True))}
-        files = [{"name": name, "rows": said[name]["rows"], "bytes": self._store.size(name)} for name in new]
+        files = [{**said[name], "name": name, "bytes": self._store.size(name)} for name in new]
         self._store.put(_name(number), json.dumps({"number": number, "files": files}).encode())
         self._made = None  # until it is known to be made
         self._make(number, files)
@@ -71,25 +71,16 @@ class Commits:
         made = self._table().transaction_version(self._job) or 0
         for number in sorted(self._all()):
             if number > made:
-                self._make(number, self._remembered(_name(number)))
+                self._make(number, self._all()[number])
 
-    def _all(self) -> dict[int, list[str]]:
+    def _all(self) -> dict[int, list[dict[str, Any]]]:
         if self._made is None:
-            found = {
-                int(name.partition(".")[0]): f"{_COMMITS}/{name}" for name in self._store.names(_COMMITS)
-            }
-            self._made = {
-                number: [file["name"] for file in self._remembered(name)] for number, name in found.items()
-            }
+            read = (self._store.read(f"{_COMMITS}/{name}") for name in self._store.names(_COMMITS))
+            found = [json.loads(said) for said in read if said is not None]
+            self._made = {each["number"]: each["files"] for each in found}
         return self._made
 
-    def _remembered(self, name: str) -> list[dict[str, Any]]:
-        found = self._store.read(name)
-        assert found is not None, name
-        files: list[dict[str, Any]] = json.loads(found)["files"]
-        return files
-
-    def _make(self, number: int, files: Sequence[Mapping[str, Any]]) -> None:
+    def _make(self, number: int, files: Sequence[dict[str, Any]]) -> None:
         from deltalake import CommitProperties, Transaction
         from deltalake.transaction import AddAction, RemoveAction
 

@@ -46,7 +46,10 @@ class Photos:
             (each.plan, chunk) for each in plans for chunk, name in enumerate(each.names) if name not in done
         ]
         tasks = [(plan.number, chunk, task) for task, (plan, chunk) in enumerate(left)]
-        dealt = reduce(DataFrame.unionByName, (self._left(store, each.plan, tasks) for each in plans))
+        dealt = reduce(
+            DataFrame.unionByName,
+            (self._left(store, plan, tasks) for plan in dict.fromkeys(plan for plan, _ in left)),
+        )
         # One task for each chunk, and Spark hands the next to whichever core is free.
         dealt = dealt.repartitionById(len(tasks), "task").drop("task", NUMBER)
         if self._by_path:

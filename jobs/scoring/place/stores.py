@@ -46,7 +46,7 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Nothing is under the name any more."""
 
-    def is_empty(self) -> bool:
+    def is_free(self) -> bool:
         """Whether there is nothing at the root, or nothing but what is kept in PRIVATE."""
 
     def open(self, name: str) -> Any:
@@ -118,11 +118,13 @@ class Folder:
     def remove(self, name: str) -> None:
         self._path(name).unlink(missing_ok=True)
 
-    def is_empty(self) -> bool:
+    def is_free(self) -> bool:
         try:
-            return not set(os.listdir(self.root)) - {PRIVATE}  # noqa: PTH208
+            return os.listdir(self.root) == [PRIVATE]  # noqa: PTH208
         except FileNotFoundError:
             return True
+        except NotADirectoryError:
+            return False
 
     def open(self, name: str) -> Any:
         return self._path(name).open("rb")
@@ -201,7 +203,7 @@ class Bucket:
         with contextlib.suppress(FileNotFoundError):
             self._store().delete(name)
 
-    def is_empty(self) -> bool:
+    def is_free(self) -> bool:
         found = self._store().list_with_delimiter()
         return not found["objects"] and not {str(each).strip("/") for each in found["common_prefixes"]} - {
             PRIVATE

@@ -47,7 +47,7 @@ class Output:
     def chunks(self) -> set[str]:
         """The names of the chunks that are there."""
         before, _, after = self.named.partition("{}")
-        names = set(self.store.names()) | (self.commits.names() if self.commits else set())
+        names = set(self.store.names()) | (self.commits.told().keys() if self.commits else set())
         return {
             name[len(before) : -len(after)]
             for name in names
@@ -149,6 +149,7 @@ def there(output: Output, state: State, told: Told) -> Counts:
 def held(output: Output, chunks: Iterable[str], told: Told) -> Counts:
     """What chunks hold: as they told it, or by their files."""
     names = [output.named.format(chunk) for chunk in chunks]
+    told = {**(output.commits.told() if output.commits else {}), **told}
     unknown = said_by(output.store, (name for name in names if name not in told))
     return counts([*unknown, *(told[name] for name in names if name in told)])
 
