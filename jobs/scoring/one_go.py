@@ -53,10 +53,7 @@ def run(
 def run_at(
     spark: SparkSession, registry: Registry, job: ScoreJob, subject: Subject, store: Store, say: Say
 ) -> ScoreReport:
-    """The same, and nothing is to be seen at `store` before all is there. Raises InputError on an object store.
-
-    What is done already is not done again: there is no telling which of its rows would be new.
-    """
+    """The same, beside a folder, where nobody looks; `show` puts it in place. Raises InputError on an object store."""
     if not isinstance(store, Folder):
         raise InputError(
             f"{job.source.path!r} cannot be cut into chunks that stay the same, and an object store cannot show many "
@@ -66,22 +63,27 @@ def run_at(
         f"{job.source.path!r} cannot be cut into chunks that stay the same, as files can: it is scored in one go, and "
         "when that is stopped it begins again."
     )
-    place = Path(store.root)
-    staged = place.with_name(f".{place.name}.unfinished")
-    shutil.rmtree(staged, ignore_errors=True)
+    shutil.rmtree(_beside(store), ignore_errors=True)
     try:
-        done = run(spark, registry, job, subject, say, into=replace(job.sink, path=str(staged)))
-        _finish(place, staged, done)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return done
+        return run(spark, registry, job, subject, say, into=replace(job.sink, path=str(_beside(store))))
+    except BaseException:
+        shutil.rmtree(_beside(store), ignore_errors=True)
+        raise
 
 
-def _finish(place: Path, staged: Path, done: ScoreReport) -> None:
-    shutil.copytree(place / PRIVATE, staged / PRIVATE)
+def show(store: Store, done: ScoreReport) -> None:
+    """What `run_at` has written is at `store` now, all of it at once, and known to be finished."""
+    beside, place = _beside(store), Path(store.root)
+    shutil.copytree(place / PRIVATE, beside / PRIVATE)
     finished = Finished(1, done.rows, done.by_status, run_id=done.scoring_run_id)
-    (staged / finished_name(1)).write_text(json.dumps(asdict(finished)))
-    swapping.put_in_place(staged, place)
+    (beside / finished_name(1)).write_text(json.dumps(asdict(finished)))
+    swapping.put_in_place(beside, place)
+    shutil.rmtree(beside)
+
+
+def _beside(store: Store) -> Path:
+    place = Path(store.root)
+    return place.with_name(f".{place.name}.unfinished")
 
 
 def _score(images: DataFrame, job: ScoreJob, subject: Subject, into: Sink, say: Say) -> ScoreReport:

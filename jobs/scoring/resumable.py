@@ -78,11 +78,13 @@ def run(
         runs.end_those_of_the_dead(store, registry, say)
         parts = _parts(spark, job, subject, store, say)
         known = found.record or begun.new_record(job.model, subject.version, now(job))
-        if found.record is None:
-            record.begin(store, known)
         command = _Command(spark, registry, job, subject, _output(job, store, known), say)
         if parts is None:
-            return _in_one_go(command)
+            return _in_one_go(command, known)
+        _check(command, parts)
+        if found.record is None:
+            # What is asked for can be done as far as can be known: from here on it is this job's output.
+            record.begin(store, known)
         with set_for_now(spark, parts.settings()):
             return _go_on(command, parts)
 
@@ -97,13 +99,15 @@ def is_ours(spark: SparkSession, job: ScoreJob, store: Store) -> bool:
     return not isinstance(store, Folder) or jvm.scheme(spark, job.sink.path) == "file"
 
 
-def _in_one_go(command: _Command) -> ScoreReport:
+def _in_one_go(command: _Command, known: JobRecord) -> ScoreReport:
     before = work.last_finished(command.output.store)
     if before.through:
         return _nothing_new(command, before)
-    return one_go.run_at(
-        command.spark, command.registry, command.job, command.subject, command.output.store, command.say
-    )
+    subject, store = command.subject, command.output.store
+    done = one_go.run_at(command.spark, command.registry, command.job, subject, store, command.say)
+    record.begin(store, known)
+    one_go.show(store, done)
+    return done
 
 
 def _go_on(command: _Command, parts: Parts) -> ScoreReport:
@@ -161,15 +165,29 @@ def _write(command: _Command, frame: DataFrame, run_id: str, watch: Watch) -> To
     return told
 
 
-def _frame(command: _Command, parts: Parts, state: State, run_id: str) -> DataFrame:
-    """Predictions of what is left, with CHUNK. Raises InputError where they are not as those that are there."""
-    options, store = command.job.options, command.output.store
-    options = replace(options, run_id=run_id, keep=(*options.keep, CHUNK))
-    options = replace(options, content_as=options.content_as or parts.content_as)
-    frame = predictions(parts.frame(store, state.open, state.done), command.subject, options)
+def _check(command: _Command, parts: Parts) -> None:
+    """Raises InputError where predictions cannot be made or kept, or are not as those that are there."""
+    options = replace(command.job.options, run_id="", content_as=_content_as(command, parts))
+    frame = predictions(parts.like(), command.subject, options)
     work.check_types(frame)
-    record.check_schema(store, frame.drop(CHUNK).schema.json())
-    return frame
+    record.check_schema(command.output.store, frame.schema.json())
+
+
+def _frame(command: _Command, parts: Parts, state: State, run_id: str) -> DataFrame:
+    """Predictions of what is left, with CHUNK."""
+    options = command.job.options
+    options = replace(
+        options, run_id=run_id, keep=(*options.keep, CHUNK), content_as=_content_as(command, parts)
+    )
+    rows = parts.frame(command.output.store, state.open, state.done)
+    record.remember_schema(
+        command.output.store, predictions(rows, command.subject, options).drop(CHUNK).schema.json()
+    )
+    return predictions(rows, command.subject, options)
+
+
+def _content_as(command: _Command, parts: Parts) -> str | None:
+    return command.job.options.content_as or parts.content_as
 
 
 def _nothing_new(command: _Command, finished: Finished) -> ScoreReport:

@@ -211,6 +211,16 @@ def test_a_record_that_cannot_be_read_is_no_output_to_go_on_with(score: Score, t
             score()
 
 
+@pytest.mark.usefixtures("photos")
+def test_a_command_that_cannot_be_done_leaves_nothing_that_the_next_one_would_have_to_keep_to(
+    score: Score, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="no column 'absent' to keep"):
+        score(options=ScoreOptions(keep=("absent",)))
+    assert not (tmp_path / "out").exists()
+    assert score().rows == 24
+
+
 def test_two_jobs_at_once_are_one_that_works_and_one_that_says_who_works(
     score: Score, tmp_path: Path, photos: Path
 ) -> None:

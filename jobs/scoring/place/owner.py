@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import OutputBusy
+from .record import JOB
 from .stores import PRIVATE, Folder, Store
 
 OWNER = f"{PRIVATE}/owner.json"
@@ -48,7 +49,16 @@ def _locked(store: Folder) -> Iterator[None]:
         os.write(descriptor, json.dumps(_myself()).encode())
         yield
     finally:
+        if store.read(JOB) is None:  # nothing has begun
+            _leave_nothing(path)
         os.close(descriptor)
+
+
+def _leave_nothing(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    for folder in (path.parent / "unfinished", path.parent, path.parent.parent):
+        with contextlib.suppress(OSError):  # what is not empty stays
+            folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -40,6 +40,9 @@ class Parts(Protocol):
     def settings(self) -> dict[str, str]:
         """Settings of Spark that hold while the rows are read."""
 
+    def like(self) -> DataFrame:
+        """A frame with the columns of the rows, not to be evaluated."""
+
     def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
         """A plan of what is new, and its rows."""
 

@@ -32,6 +32,9 @@ class Photos:
     def settings(self) -> dict[str, str]:
         return {}
 
+    def like(self) -> DataFrame:
+        return self._spark.createDataFrame(self.inventory.rows.slice(0, 0))
+
     def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
         wanted = images.tasks(self._spark, new, self._by_path)
         _, opening = jvm.packing(self._spark)

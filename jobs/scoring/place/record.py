@@ -104,12 +104,16 @@ def differences(record: JobRecord, version: ModelVersion | None, now: Mapping[st
                 yield f"{option} {_shown(before.get(name))} and not {_shown(now[part][name])}"
 
 
-def check_schema(store: Store, schema: str) -> None:
-    """Remember the columns of what is written, as Spark's JSON. Raises InputError where they were others before."""
-    known = store.read(SCHEMA)
-    if known is None:
+def remember_schema(store: Store, schema: str) -> None:
+    """The columns of what is written, as Spark's JSON."""
+    if store.read(SCHEMA) is None:
         store.put(SCHEMA, schema.encode())
-    elif json.loads(known) != json.loads(schema):
+
+
+def check_schema(store: Store, schema: str) -> None:
+    """Raises InputError where what was written before has other columns."""
+    known = store.read(SCHEMA)
+    if known is not None and json.loads(known) != json.loads(schema):
         raise InputError(
             f"The rows in {store.root!r} have other columns than those of this command: "
             f"{_columns(known.decode())} and not {_columns(schema)}. Name another output, or say --follow."

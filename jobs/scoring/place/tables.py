@@ -38,6 +38,9 @@ class Tables:
         self.inventory = Inventory(pa.table(columns, schema=_SCHEMA))
         self.split = plans[0].split if plans else self._split()
 
+    def like(self) -> DataFrame:
+        return self._all
+
     def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
         splits = sum(len(_starts(size, self.split)) for size in new["length"].to_pylist())
         return Plan(number, new.num_rows, splits, self.split), new
