@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from registry import Registry
 
-from ..errors import JobFailed
+from ..errors import InputError, JobFailed
 from ..spark import jvm
 from ..spark.faults import explained
 from ..spark.progress import progress
@@ -25,7 +25,7 @@ from .place.parts import Parts
 from .place.photos import Photos
 from .place.plan import all_of
 from .place.record import JobRecord
-from .place.stores import Folder, Store, local_path, store_at
+from .place.stores import Bucket, Folder, Store, local_path, store_at
 from .place.tables import Tables
 from .place.work import Finished, Output, State, Watch
 from .place.writer import CHUNK, Told
@@ -50,9 +50,27 @@ class _Command:
 
 
 def store_of(job: ScoreJob) -> Store | None:
-    """Where a job's output lies; None where its format is one that Spark alone writes."""
+    """Where a job's output lies; None where Spark alone can write it. Raises InputError where nothing can."""
     ours = job.sink.format == "parquet" or (job.sink.format == delta.FORMAT and delta.is_installed())
-    return store_at(job.sink.path) if ours else None
+    store = store_at(job.sink.path) if ours else None
+    if isinstance(store, Bucket):
+        _try(store)
+    return store
+
+
+def _try(store: Bucket) -> None:
+    try:
+        store.is_free()
+    except ImportError as error:
+        raise InputError(
+            f"{store.root!r} is in an object store, which takes obstore: pip install 'stagewright[object-stores]', "
+            "on executors too."
+        ) from error
+    except Exception as error:  # obstore's own, and what lies below it
+        raise InputError(
+            f"{store.root!r} cannot be used: {next(iter(str(error).splitlines()), error)}. Address, region and "
+            "credentials come from the environment, such as AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID; on executors too."
+        ) from error
 
 
 def path_of(job: ScoreJob) -> str:

@@ -8,11 +8,13 @@ told so, and what the first one put stays.
 """
 
 import contextlib
+import io
 import os
 import shutil
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +23,8 @@ from pyspark import cloudpickle
 # Below the output; readers pass by names that begin with an underscore, and nothing in it ends with .parquet.
 PRIVATE = "_stagewright"
 _UNFINISHED = f"{PRIVATE}/unfinished"
+# How long a request is tried again: a store's own pauses are shorter.
+RETRY_S = 60.0
 _OBJECTS = ("s3://", "s3a://", "gs://", "az://", "abfs://", "abfss://")
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
@@ -210,9 +214,7 @@ class Bucket:
         }
 
     def open(self, name: str) -> Any:
-        from obstore import open_reader
-
-        return contextlib.closing(open_reader(self._store(), name))
+        return _Object(self._store(), name)
 
     def size(self, name: str) -> int:
         return int(self._store().head(name)["size"])
@@ -241,8 +243,44 @@ class Bucket:
         if self._opened is None:
             from obstore.store import from_url
 
-            self._opened = from_url(self.root)
+            # Which takes the place of what the environment says of the client, but not of anything else.
+            plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
+            self._opened = from_url(
+                self.root,
+                client_options={"timeout": "60s", "connect_timeout": "5s", "allow_http": plain},
+                retry_config={"max_retries": 8, "retry_timeout": timedelta(seconds=RETRY_S)},
+            )
         return self._opened
+
+
+class _Object(io.RawIOBase):
+    """An object, read by ranges: of a Parquet file mostly the end is wanted."""
+
+    def __init__(self, store: Any, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._size = int(store.head(name)["size"])
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = max(0, min(len(buffer), self._size - self._at))
+        if wanted:
+            buffer[:wanted] = bytes(self._store.get_range(self._name, start=self._at, length=wanted))
+        self._at += wanted
+        return wanted
 
 
 def _to_disk(path: Path) -> None:
