@@ -18,6 +18,12 @@ from .running import carry_out
     help="parquet, delta, or another format that Spark writes.",
 )
 @click.option(
+    "--quarantine",
+    metavar="PATH",
+    help="A folder that gets the rows without a prediction once more: key, status, reason.",
+)
+@click.option("--quarantine-bytes", is_flag=True, help="With the bytes of these photos.")
+@click.option(
     "--follow",
     is_flag=True,
     help="Where the output holds another version's answers, score all again beside it, then put that in its place.",

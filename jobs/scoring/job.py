@@ -15,6 +15,7 @@ DEFAULT_MAX_ERROR_RATE = 0.01
 class ScoreJob:
     """What to score with what, and where the predictions go. `max_error_rate`: see `run`.
 
+    `quarantine`: a folder for the rows without a prediction once more, with the photos' bytes by `quarantine_bytes`.
     `follow`: where the output holds other answers than are asked for, all is scored again to take its place.
     `experiment`: where the run goes; by default MLFLOW_EXPERIMENT_NAME, else `stagewright-jobs`.
     """
@@ -26,6 +27,8 @@ class ScoreJob:
     max_error_rate: float = DEFAULT_MAX_ERROR_RATE
     experiment: str | None = None
     follow: bool = False
+    quarantine: str | None = None
+    quarantine_bytes: bool = False
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
@@ -38,6 +41,8 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
         max_error_rate=given["max_error_rate"],
         experiment=given["experiment"],
         follow=given["follow"],
+        quarantine=given["quarantine"],
+        quarantine_bytes=given["quarantine_bytes"],
     )
 
 

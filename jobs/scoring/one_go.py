@@ -36,6 +36,11 @@ def run(
     into: Sink | None = None,
 ) -> ScoreReport:
     """As `batch.run`, all at once; `into`: where it is written, by default the job's own sink."""
+    if job.quarantine:
+        raise InputError(
+            "--quarantine goes with Parquet and Delta outputs of photos, files and tables of files, not with what is "
+            "scored in one go. Take the rows whose `status` is not 'ok' from the output instead."
+        )
     version = subject.version
     reading = sources.read_for(spark, job.source, job.options, takes_paths(subject.model), say)
     into = into or job.sink

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from registry import Registry
 
 from ..errors import InputError, JobFailed
-from ..spark import jvm
+from ..spark import jvm, local_reading
 from ..spark.faults import explained
 from ..spark.progress import progress
 from ..spark.settings import set_for_now
@@ -28,7 +29,7 @@ from .place.record import JobRecord
 from .place.stores import Bucket, Folder, Store, local_path, store_at
 from .place.tables import Tables
 from .place.work import Finished, Output, State, Watch
-from .place.writer import CHUNK, Told
+from .place.writer import BAD_CONTENT, CHUNK, Told
 from .recording import Recording, recorded
 from .report import ScoreReport, in_order, outcome
 from .sources import images, local_files
@@ -80,7 +81,9 @@ def path_of(job: ScoreJob) -> str:
 
 def now(job: ScoreJob) -> dict[str, Any]:
     """What a record says of a job besides its version."""
-    return {**record.said_of(job.options, job.source), "output_format": job.sink.format}
+    said = record.said_of(job.options, job.source)
+    said["options"]["quarantine"] = job.quarantine
+    return {**said, "output_format": job.sink.format}
 
 
 def run(
@@ -109,7 +112,19 @@ def run(
 
 def _output(job: ScoreJob, store: Store, known: JobRecord) -> Output:
     commits = Commits(store, known.job) if job.sink.format == delta.FORMAT else None
-    return Output(store, known.job, commits)
+    return Output(store, known.job, commits, _quarantine(job))
+
+
+def _quarantine(job: ScoreJob) -> Store | None:
+    """Raises InputError where nothing can be put there."""
+    if job.quarantine is None:
+        return None
+    found = store_at(job.quarantine)
+    if found is None:
+        raise InputError(f"--quarantine takes a folder or an object store, and not {job.quarantine!r}.")
+    if isinstance(found, Bucket):
+        _try(found)
+    return found
 
 
 def is_ours(spark: SparkSession, job: ScoreJob, store: Store) -> bool:
@@ -192,16 +207,20 @@ def _check(command: _Command, parts: Parts) -> None:
 
 
 def _frame(command: _Command, parts: Parts, state: State, run_id: str) -> DataFrame:
-    """Predictions of what is left, with CHUNK."""
-    options = command.job.options
-    options = replace(
-        options, run_id=run_id, keep=(*options.keep, CHUNK), content_as=_content_as(command, parts)
-    )
-    rows = parts.frame(command.output.store, state.open, state.done)
-    record.remember_schema(
-        command.output.store, predictions(rows, command.subject, options).drop(CHUNK).schema.json()
-    )
-    return predictions(rows, command.subject, options)
+    """Predictions of what is left, with CHUNK, and with BAD_CONTENT where that is asked for."""
+    output, asked = command.output, command.job.options
+    options = replace(asked, run_id=run_id, content_as=_content_as(command, parts))
+    rows = parts.frame(output.store, state.open, state.done)
+    frame = predictions(rows, command.subject, replace(options, keep=(*asked.keep, CHUNK)))
+    record.remember_schema(output.store, frame.drop(CHUNK).schema.json())
+    if not command.job.quarantine_bytes:
+        return frame
+    content = asked.content_column
+    frame = predictions(rows, command.subject, replace(options, keep=(*asked.keep, CHUNK, content)))
+    bad = F.when(F.col("status") != "ok", F.col(columns.quoted(content)))
+    by_path = options.content_as == "path"
+    frame = frame.withColumn(BAD_CONTENT, local_reading.contents()(bad) if by_path else bad)
+    return frame if content in asked.keep else frame.drop(F.col(columns.quoted(content)))
 
 
 def _content_as(command: _Command, parts: Parts) -> str | None:

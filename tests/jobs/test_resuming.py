@@ -162,7 +162,7 @@ def test_another_version_option_or_source_is_refused_with_what_differs(score: Sc
     score()
     with pytest.raises(InputError, match="version 1 and not 2"):
         score(model="models:/colours/2")
-    with pytest.raises(InputError, match="--top-k as the version has it and not 2"):
+    with pytest.raises(InputError, match="--top-k none and not 2"):
         score(options=ScoreOptions(top_k=2))
     with pytest.raises(InputError, match="--keep path and not path length"):
         score(options=ScoreOptions(keep=("path", "length")))
@@ -335,6 +335,39 @@ def test_a_job_ends_early_once_its_budget_cannot_be_kept(
     done: Any = caught.value.report
     assert sum(rows(tmp_path, "key").values()) == done.rows
     assert score(source=table, **KEYED).rows == 24  # what was kept is gone on from
+
+
+# --- what is set aside
+
+
+@pytest.mark.parametrize("bytes_too", [False, True])
+def test_photos_without_a_prediction_are_set_aside_with_their_reason_and_if_asked_their_bytes(
+    spark: SparkSession, score: Score, tmp_path: Path, photos: Path, bytes_too: bool
+) -> None:
+    (photos / "bad.jpg").write_bytes(PHOTO[:300])
+    (photos / "none.jpg").write_bytes(b"")
+    aside = {"quarantine": str(tmp_path / "aside"), "quarantine_bytes": bytes_too, "max_error_rate": 1.0}
+    assert score(**aside).by_status == {"ok": 24, "empty": 1, "truncated": 1}
+    found = {Path(row.path).name: row for row in spark.read.parquet(str(tmp_path / "aside")).collect()}
+    assert {name: row.status for name, row in found.items()} == {"bad.jpg": "truncated", "none.jpg": "empty"}
+    assert found["bad.jpg"].error
+    assert ("content" in found["bad.jpg"]) is bytes_too
+    if bytes_too:
+        assert bytes(found["bad.jpg"].content) == PHOTO[:300]
+    assert "content" not in spark.read.parquet(str(tmp_path / "out")).columns
+    with pytest.raises(InputError, match=r"--quarantine .*aside and not none"):
+        score(max_error_rate=1.0)
+
+
+def test_bytes_of_a_table_are_set_aside_too(
+    spark: SparkSession, score: Score, tmp_path: Path, table: Source
+) -> None:
+    folder = tmp_path / "in a%20folder {é}"
+    pq.write_table(pa.table({"key": ["bad"], "content": [b"no photo"]}), folder / "bad.parquet")
+    score(source=table, quarantine=str(tmp_path / "aside"), quarantine_bytes=True, **KEYED)
+    aside = spark.read.parquet(str(tmp_path / "aside"))
+    assert Counter(row.status for row in aside.collect()) == {"missing": 6, "undecodable": 1}
+    assert [bytes(row.content) for row in aside.where("key = 'bad'").collect()] == [b"no photo"]
 
 
 # --- Delta

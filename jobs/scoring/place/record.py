@@ -24,6 +24,7 @@ _OPTIONS: Mapping[str, str] = {
     "content_column": "--content-column",
     "keep": "--keep",
     "label_as": "label_as",
+    "quarantine": "--quarantine",
 }
 _SOURCE: Mapping[str, str] = {"path": "--input", "format": "--input-format", "follow_links": "--follow-links"}
 
@@ -56,7 +57,7 @@ def said_of(options: ScoreOptions, source: Source) -> dict[str, dict[str, Any]]:
     """The fields `options` and `source` of a record."""
     known = asdict(options) | {"keep": list(options.keep)}
     return {
-        "options": {name: known[name] for name in _OPTIONS},
+        "options": {name: known.get(name) for name in _OPTIONS},
         "source": {name: getattr(source, name) for name in _SOURCE},
     }
 
@@ -131,4 +132,4 @@ def _columns(schema: str) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(str, value))
-    return "as the version has it" if value is None else str(value)
+    return "none" if value is None else str(value)

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-from ...errors import InputError
+from ...errors import InputError, JobFailed
 from . import plan as plans_
 from . import writer
 from .counting import Counts, counts, said_by
@@ -23,7 +23,7 @@ from .delta import Commits
 from .parts import Open, Parts
 from .plan import Compared
 from .stores import PRIVATE, Store
-from .writer import CHUNK, ByName, Told
+from .writer import BAD_CONTENT, CHUNK, ByName, Target, Told
 
 _TAG = "stagewright-score"
 _LOOK_S = 1.0
@@ -38,6 +38,7 @@ class Output:
     store: Store
     job: str
     commits: Commits | None = None
+    quarantine: Store | None = None
 
     @property
     def named(self) -> str:
@@ -134,6 +135,11 @@ def last_finished(store: Store) -> Finished:
 def finish(output: Output, state: State, scored: Told, run_id: str) -> Counts:
     """Remember that all plans are done; gives what the output holds. `scored`: what this command's chunks said."""
     there = output.chunks()
+    if unseen := scored.keys() - {output.named.format(chunk) for chunk in there}:
+        raise JobFailed(
+            f"{len(unseen):,} chunks that executors have written are not to be seen at {output.store.root!r} "
+            "from here. The output must be where all executors and the driver see the same files."
+        )
     total = state.finished.counts + held(output, there.difference(state.finished.chunks), scored)
     through = max((each.plan.number for each in state.open), default=state.finished.through)
     finished = Finished(through, total.rows, total.by_status, sorted(there), run_id)
@@ -162,14 +168,15 @@ def write(output: Output, frame: DataFrame, run_id: str, watch: "Watch") -> Told
     def tell(said: dict[str, Any]) -> None:
         told.add({said["name"]: said})
 
-    function = writer.writer(output.store, output.named, run_id, footer_of(written), tell)
+    target = Target(output.store, output.named, {"run_id": run_id}, footer_of(written), output.quarantine)
+    function = writer.writer(target, tell)
     with showing(output, told), watch.watching(frame.sparkSession, told):
         rows = frame.mapInArrow(function, "name string, said string").collect()
     return {row["name"]: json.loads(row["said"]) for row in rows}
 
 
 def _written(frame: DataFrame) -> StructType:
-    return StructType([field for field in frame.schema.fields if field.name != CHUNK])
+    return StructType([field for field in frame.schema.fields if field.name not in (CHUNK, BAD_CONTENT)])
 
 
 def footer_of(schema: StructType) -> dict[bytes, bytes]:

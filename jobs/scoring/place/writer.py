@@ -10,10 +10,12 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark import AccumulatorParam, cloudpickle
 
@@ -21,6 +23,8 @@ from .stores import Store
 
 # The column that says which chunk a row is of; it is not written.
 CHUNK = "_stagewright_chunk"
+# The column with the bytes of rows without a prediction, where these are set aside with them; it is not written either.
+BAD_CONTENT = "_stagewright_bad_content"
 # In the footer of each file: what the chunk holds.
 FOOTER = b"stagewright"
 # What one task tells the driver: one row a chunk.
@@ -33,45 +37,73 @@ Told = dict[str, dict[str, Any]]
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
 
 
-def writer(
-    store: Store, named: str, run_id: str, footer: dict[bytes, bytes], told: Callable[[dict[str, Any]], None]
-) -> Callable[[Batches], Batches]:
+@dataclass(frozen=True)
+class Target:
+    """Where chunks go. `named` makes a file's name of a chunk's, as `part-{}.parquet`.
+
+    `about`: what each says of itself besides what it holds; `footer`: what stands in each file for its readers.
+    `quarantine`: where rows without a prediction go once more.
+    """
+
+    store: Store
+    named: str
+    about: dict[str, Any]
+    footer: dict[bytes, bytes]
+    quarantine: Store | None = None
+
+
+def writer(target: Target, told: Callable[[dict[str, Any]], None]) -> Callable[[Batches], Batches]:
     """A function for `mapInArrow`: rows with CHUNK in, those of one chunk beside one another; TOLD out.
 
-    `named` makes a file's name of a chunk: `part-{}.parquet`. `footer`: what stands in each file besides. `told` gets
-    what each chunk holds as soon as it is visible.
+    `told` gets what each chunk holds as soon as it is visible.
     """
 
     def write(batches: Batches) -> Batches:
         for chunk, rows in _by_chunk(batches):
-            said = _write(store, named.format(chunk), rows, {"run_id": run_id}, footer)
+            said = _write(target, target.named.format(chunk), rows)
             told(said)
             yield pa.RecordBatch.from_pylist([{"name": said["name"], "said": json.dumps(said)}], TOLD)
 
     return write
 
 
-def _write(
-    store: Store, name: str, rows: Batches, about: dict[str, Any], footer: dict[bytes, bytes]
-) -> dict[str, Any]:
+def _write(target: Target, name: str, rows: Batches) -> dict[str, Any]:
     """What the chunk of this name holds: now, or since somebody else was first."""
-    with store.unfinished() as file:
-        said = _fill(file, rows, {"name": name, **about}, footer)
-        if store.put_new(name, file):
-            return said
-    return {**said, "first": False}
+    with target.store.unfinished() as file:
+        said, bad = _fill(target, file, name, rows)
+        if bad and target.quarantine is not None:
+            _set_aside(target.quarantine, name, bad)
+        first = target.store.put_new(name, file)
+        return said if first else {**said, "first": False}
 
 
-def _fill(file: Path, rows: Batches, about: dict[str, Any], footer: dict[bytes, bytes]) -> dict[str, Any]:
+def _fill(
+    target: Target, file: Path, name: str, rows: Batches
+) -> tuple[dict[str, Any], list[pa.RecordBatch]]:
     by_status: Counter[str] = Counter()
+    bad: list[pa.RecordBatch] = []
     first = next(rows)
-    with pq.ParquetWriter(file, first.schema.with_metadata(footer)) as parquet:
+    schema = pa.schema([field for field in first.schema if field.name != BAD_CONTENT])
+    with pq.ParquetWriter(file, schema.with_metadata(target.footer)) as parquet:
         for batch in _with(first, rows):
-            parquet.write_batch(batch)
+            parquet.write_batch(batch.select(schema.names))
             by_status.update(batch.column("status").to_pylist())
-        said = {**about, "rows": by_status.total(), "by_status": dict(by_status)}
+            if target.quarantine is not None:
+                bad.append(batch.filter(pc.not_equal(batch.column("status"), "ok")))
+        said = {**target.about, "name": name, "rows": by_status.total(), "by_status": dict(by_status)}
         parquet.add_key_value_metadata({FOOTER: json.dumps(said).encode()})
-    return {**said, "bytes": file.stat().st_size}
+    return {**said, "bytes": file.stat().st_size}, [batch for batch in bad if batch.num_rows]
+
+
+def _set_aside(quarantine: Store, name: str, bad: list[pa.RecordBatch]) -> None:
+    """Before the chunk is there: whoever finds a bad row there finds it here too."""
+    rows = pa.Table.from_batches(bad).drop_columns(["prediction"])
+    if BAD_CONTENT in rows.column_names:
+        content = rows[BAD_CONTENT]
+        rows = rows.drop_columns([BAD_CONTENT]).append_column("content", content)
+    with quarantine.unfinished() as file:
+        pq.write_table(rows, file)
+        quarantine.put_new(name, file)
 
 
 def _by_chunk(batches: Batches) -> Iterator[tuple[str, Batches]]:
