@@ -69,11 +69,10 @@ def make(store: Store, plan: Plan, rows: pa.Table) -> Plan:
     return plan
 
 
-def rows_of(store: Store, plan: Plan) -> pa.Table:
+def rows_of(store: Store, plan: Plan, columns: Sequence[str] = (KEY, *CHANGES)) -> pa.Table:
     """All rows of a plan."""
-    found = store.read(plan.rows_name)
-    assert found is not None, plan.rows_name
-    return pq.read_table(pa.BufferReader(found))
+    with store.open(plan.rows_name) as file:
+        return pq.read_table(file, columns=list(columns))
 
 
 def schema_of(store: Store, plan: Plan) -> pa.Schema:
@@ -86,10 +85,11 @@ def compare(store: Store, plans: Sequence[Plan], listed: pa.Table) -> Compared:
     """What a listing has that no plan has, and what became of the rest."""
     if not plans:
         return Compared(listed, 0, 0)
-    known = pa.concat_tables([rows_of(store, plan).select([KEY, *CHANGES]) for plan in plans])
+    known = pa.concat_tables([rows_of(store, plan) for plan in plans])
     at = pc.index_in(listed[KEY], known[KEY].combine_chunks())
     there = pc.is_valid(at)
-    before, now = known.take(pc.drop_null(at)), listed.filter(there)
+    before, now = (rows.select(CHANGES) for rows in (known, listed))
+    before, now = before.take(pc.drop_null(at)), now.filter(there)
     return Compared(
         new=listed.filter(pc.invert(there)),
         gone=known.num_rows - len(pc.unique(pc.drop_null(at))),
