@@ -44,7 +44,7 @@ def run(
     spark: SparkSession, registry: Registry, job: ScoreJob, subject: Subject, say: Callable[[str], None]
 ) -> ScoreReport:
     """As `batch.run`; once all is scored, and well enough, it is at the job's output, and the old one beside it."""
-    place = Folder(resumable.path_of(job))
+    place = Folder(str(Path(resumable.path_of(job)).resolve()))
     with owned(place):
         old = record.read(place)
         assert old is not None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -90,7 +91,8 @@ def run(
     spark: SparkSession, registry: Registry, job: ScoreJob, subject: Subject, store: Store, say: Say
 ) -> ScoreReport:
     """As `batch.run`, for an output at `store`."""
-    with owned(store):
+    _check_names(job)
+    with _writable(store), owned(store):
         if isinstance(store, Folder):
             store.clear_unfinished()
         found = begun.meaning(registry, store, job.model, now(job))
@@ -108,6 +110,27 @@ def run(
             record.begin(store, known)
         with set_for_now(spark, parts.settings()):
             return _go_on(command, parts)
+
+
+def _check_names(job: ScoreJob) -> None:
+    """Raises InputError on a column that chunks have a use for."""
+    for name in job.options.keep:
+        if name in (CHUNK, BAD_CONTENT):
+            raise InputError(f"Column {name!r} cannot be kept: jobs use that name. Rename it first.")
+
+
+@contextmanager
+def _writable(store: Store) -> Iterator[None]:
+    """Raises JobFailed where the file system that an output lies in refuses something."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(store, Folder) or not str(error.filename or "").startswith(store.root):
+            raise
+        raise JobFailed(
+            f"The output cannot be written: {error.strerror or error}: {error.filename!r}. What is there stays; run "
+            "the same command again once it can be written, or name another output."
+        ) from error
 
 
 def _output(job: ScoreJob, store: Store, known: JobRecord) -> Output:
@@ -242,10 +265,19 @@ def _parts(spark: SparkSession, job: ScoreJob, subject: Subject, store: Store, s
         listing = sources.listing(spark, job.source)
         if left_out := local_files.in_words(listing.left_out):
             say(f"left out in {job.source.path}: {left_out}")
-        return Photos(spark, listing, by_path=sources.by_path(job.options, takes_paths(subject.model)))
+        by_path = sources.by_path(job.options, takes_paths(subject.model))
+        return Photos(spark, listing, by_path, images.inside(spark, job.source))
     frame = sources.read(spark, job.source)
     columns.check(frame, job.options.content_column, job.options.keep, IDENTITY)
-    return Tables(frame, all_of(store)) if jvm.has_files(frame) else None
+    if not jvm.has_files(frame):
+        return None
+    tables = Tables(frame, all_of(store))
+    if isinstance(store, Folder) and tables.lie_in(Path(store.root).resolve()):
+        raise InputError(
+            f"The output {job.sink.path!r} lies in the input {job.source.path!r}, which would read it the next time. "
+            "Name an output elsewhere."
+        )
+    return tables
 
 
 def _of_input(parts: Parts, state: State) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def score(spark: SparkSession, fixture: Fixture, tmp_path: Path) -> Score:
         source = given.pop("source", Source(str(tmp_path / "in")))
         model = given.pop("model", "models:/colours/Production")
         said = given.pop("said", [])
-        sink = Sink(str(tmp_path / "out"), given.pop("format", "parquet"))
+        sink = Sink(str(given.pop("output", tmp_path / "out")), given.pop("format", "parquet"))
         return run(spark, Registry(), ScoreJob(model, source, sink, **given), said.append)
 
     return score
@@ -246,6 +246,27 @@ def test_the_run_of_a_command_that_was_killed_does_not_stay_running(
     assert "ended" in left.read_text()
 
 
+@pytest.mark.usefixtures("photos", "small_chunks")
+def test_what_somebody_has_written_into_the_record_is_told_of_and_leads_nowhere_else(
+    score: Score, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(PHOTO)
+    score()
+    undo(tmp_path, len(files(tmp_path)))
+    plan = tmp_path / "out" / "_stagewright" / "plan-0001.rows"
+    rows = pq.read_table(plan)
+    for planted in (str(secret), f"{tmp_path}/in/../secret.jpg"):
+        column = pa.array([planted.encode()] * rows.num_rows, pa.binary())
+        pq.write_table(rows.set_column(rows.column_names.index("content"), "content", column), plan)
+        undo(tmp_path, len(files(tmp_path)))
+        assert score(max_error_rate=1.0).by_status == {"missing": 24}
+    for name in ("finished-0001.json", "plan-0001.rows", "plan-0001.json"):
+        (plan.parent / name).write_text('{"some": "thing"}')
+        with pytest.raises(InputError, match=f"{name} in .* cannot be read"):
+            score()
+
+
 # --- tables
 
 
@@ -297,6 +318,16 @@ def test_only_new_files_of_a_table_are_read(score: Score, tmp_path: Path, table:
     write_rows(folder / "one #1.parquet", 5)
     with pytest.raises(InputError, match="0 files of the input are gone and 1 are others"):
         score(source=table, **KEYED)
+
+
+def test_an_output_that_the_input_would_read_is_refused(score: Score, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    lake.mkdir()
+    write_rows(lake / "one.parquet", 4)
+    given = {**KEYED, "source": Source(f"{lake}/*", "parquet"), "output": lake / "out"}
+    assert score(**given).rows == 4
+    with pytest.raises(InputError, match="lies in the input"):
+        score(**given)
 
 
 def test_an_input_without_rows_is_an_output_with_columns(

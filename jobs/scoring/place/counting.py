@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from .notes import readable
 from .stores import Store
 from .writer import FOOTER
 
@@ -48,7 +49,7 @@ def said_by(store: Store, names: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def _said(store: Store, name: str) -> dict[str, Any]:
-    with store.open(name) as file:
+    with readable(store, name), store.open(name) as file:
         metadata = pq.read_metadata(file).metadata or {}
     said: dict[str, Any] = json.loads(metadata.get(FOOTER, b'{"rows": 0, "by_status": {}}'))
     return said

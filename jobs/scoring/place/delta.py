@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ...errors import InputError
 from .counting import said_by
+from .notes import read_json
 from .stores import PRIVATE, Store
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ class Commits:
 
     def _all(self) -> dict[int, list[dict[str, Any]]]:
         if self._made is None:
-            read = (self._store.read(f"{_COMMITS}/{name}") for name in self._store.names(_COMMITS))
-            found = [json.loads(said) for said in read if said is not None]
+            found = [read_json(self._store, f"{_COMMITS}/{name}") for name in self._store.names(_COMMITS)]
             self._made = {each["number"]: each["files"] for each in found}
         return self._made
 

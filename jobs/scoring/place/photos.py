@@ -21,12 +21,16 @@ from .writer import CHUNK
 
 
 class Photos:
-    """Of one listing. `by_path`: whether rows have the photos' paths as content, and not their bytes."""
+    """Of one listing. `by_path`: whether rows have the photos' paths as content, and not their bytes.
 
-    def __init__(self, spark: SparkSession, listing: Listing, by_path: bool) -> None:
+    `root`: the folder that all photos lie in; None where links may lead out of it.
+    """
+
+    def __init__(self, spark: SparkSession, listing: Listing, by_path: bool, root: str | None) -> None:
         self.inventory = Inventory(listing.photos, listing.left_out)
         self._spark = spark
         self._by_path = by_path
+        self._root = root
         self.content_as = "path" if by_path else None
 
     def settings(self) -> dict[str, str]:
@@ -68,8 +72,16 @@ class Photos:
     def _left(self, store: Store, plan: Plan, tasks: Sequence[tuple[int, int, int]]) -> DataFrame:
         mine = [(chunk, task) for number, chunk, task in tasks if number == plan.number]
         dealt = self._spark.createDataFrame(pd.DataFrame(mine, columns=[NUMBER, "task"], dtype="int32"))
-        rows = _read(self._spark, store, plan).join(F.broadcast(dealt), NUMBER)
+        rows = self._inside(_read(self._spark, store, plan)).join(F.broadcast(dealt), NUMBER)
         return rows.withColumn(CHUNK, F.format_string(f"{plan.number:04d}-%06d", NUMBER))
+
+    def _inside(self, rows: DataFrame) -> DataFrame:
+        """Rows of a plan, which others may have written, lead to no file outside of what is searched."""
+        if self._root is None:
+            return rows
+        content = F.col("content").cast("string")
+        below = content.startswith(self._root) & ~F.concat(content, F.lit("/")).contains("/../")
+        return rows.withColumn("content", F.when(below, F.col("content")))
 
 
 def _name(plan: Plan, chunk: int) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from .notes import read_as, readable
 from .stores import PRIVATE, Store
 
 KEY = "path"
@@ -54,9 +55,10 @@ class Compared:
 
 def all_of(store: Store) -> list[Plan]:
     """The plans of an output, in order."""
-    names = sorted(name for name in store.names(PRIVATE) if name.startswith("plan-"))
-    found = (store.read(f"{PRIVATE}/{name}") for name in names if name.endswith(".json"))
-    return [Plan(**json.loads(said)) for said in found if said is not None]
+    names = sorted(
+        name for name in store.names(PRIVATE) if name.startswith("plan-") and name.endswith(".json")
+    )
+    return [read_as(Plan, store, f"{PRIVATE}/{name}") for name in names]
 
 
 def make(store: Store, plan: Plan, rows: pa.Table) -> Plan:
@@ -71,13 +73,13 @@ def make(store: Store, plan: Plan, rows: pa.Table) -> Plan:
 
 def rows_of(store: Store, plan: Plan, columns: Sequence[str] = (KEY, *CHANGES)) -> pa.Table:
     """All rows of a plan."""
-    with store.open(plan.rows_name) as file:
+    with readable(store, plan.rows_name), store.open(plan.rows_name) as file:
         return pq.read_table(file, columns=list(columns))
 
 
 def schema_of(store: Store, plan: Plan) -> pa.Schema:
     """The columns of a plan's rows."""
-    with store.open(plan.rows_name) as file:
+    with readable(store, plan.rows_name), store.open(plan.rows_name) as file:
         return pq.read_schema(file)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from registry import Outcome, Registry, RegistryError, RunStatus
 
+from .notes import read_json
 from .stores import PRIVATE, Store
 
 _RUNS = f"{PRIVATE}/runs"
@@ -39,8 +40,7 @@ def _unended(store: Store) -> list[str]:
 
 
 def _all(store: Store) -> list[dict[str, str]]:
-    read = (store.read(f"{_RUNS}/{name}") for name in store.names(_RUNS))
-    return [json.loads(said) for said in read if said]
+    return [read_json(store, f"{_RUNS}/{name}") for name in store.names(_RUNS)]
 
 
 def _now() -> str:

@@ -7,6 +7,7 @@ long as they are cut to one size, which is that of the output's first plan.
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -37,6 +38,11 @@ class Tables:
         columns = [[getattr(file, name) for file in files] for name in ("path", "modified_at", "size")]
         self.inventory = Inventory(pa.table(columns, schema=_SCHEMA))
         self.split = plans[0].split if plans else self._split()
+
+    def lie_in(self, folder: Path) -> bool:
+        """Whether some of the files are below a folder."""
+        inside = jvm.as_address(f"file:{folder}") + "/"
+        return any(path.startswith(inside) for path in self.inventory.rows[KEY].to_pylist())
 
     def like(self) -> DataFrame:
         return self._all

@@ -20,6 +20,7 @@ from . import plan as plans_
 from . import writer
 from .counting import Counts, counts, said_by
 from .delta import Commits
+from .notes import read_as
 from .parts import Open, Parts
 from .plan import Compared
 from .stores import PRIVATE, Store
@@ -128,8 +129,7 @@ def finished_name(through: int) -> str:
 def last_finished(store: Store) -> Finished:
     """What was finished last; nothing, where nothing was."""
     names = [name for name in store.names(PRIVATE) if name.startswith("finished-")]
-    found = store.read(f"{PRIVATE}/{max(names)}") if names else None
-    return Finished() if found is None else Finished(**json.loads(found))
+    return read_as(Finished, store, f"{PRIVATE}/{max(names)}") if names else Finished()
 
 
 def finish(output: Output, state: State, scored: Told, run_id: str) -> Counts:

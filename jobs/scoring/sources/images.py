@@ -80,6 +80,15 @@ def tasks(spark: SparkSession, photos: pa.Table, by_path: bool) -> int:
     return _tasks(spark, Listing(photos, {}), _TASK_OF_PATHS if by_path else _TASK_OF_BYTES)
 
 
+def inside(spark: SparkSession, source: Source) -> str | None:
+    """What the path of each photo that is `found` begins with; None where links may lead anywhere."""
+    is_folder = jvm.is_folder(spark, source.path)
+    if source.follow_links or (jvm.exists(spark, source.path) and not is_folder):
+        return None
+    root = _local(jvm.qualified(spark, source.path))
+    return (root if is_folder else local_files.folder_of(root)).rstrip("/") + "/"
+
+
 def _listing(spark: SparkSession, source: Source) -> Listing:
     root = _local(jvm.qualified(spark, source.path))
     if jvm.is_folder(spark, source.path):
