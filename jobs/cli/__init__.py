@@ -86,6 +86,8 @@ def _quieten() -> None:
     """Keep libraries' notices to their developers off a user's screen; faults still show."""
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # What is wrong with a database is raised, too.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # It logs the trace of an interrupt, or of a JVM that is gone, partly by no logger of its own, and raises it too.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     logging.getLogger().addFilter(_not_of_py4j)

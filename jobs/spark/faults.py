@@ -16,6 +16,7 @@ _LOST_TASK = re.compile(r"most recent failure: Lost task .*?\): (.*)")
 _JAVA_CLASS = re.compile(
     r"^(?:Caused by: |: )?(?:java|javax|jdk|sun|scala|org|com|net|io)\.[\w.$]*(?:Exception|Error)(?:: |$)"
 )
+_ATTEMPT = re.compile(r"/_temporary/\S*| \(exists=\w+, cwd=\S*\)")
 # py4j's name for the call that failed says nothing.
 _PY4J = "An error occurred while calling "
 # What Spark or the system says of it -> what a person says.
@@ -84,6 +85,13 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
         ),
     ),
     (
+        r"JavaUtils: Failed to create directory|Failed to create any local dir|Failed to create a temp directory",
+        lambda said: (
+            f"Spark's own temporary files cannot be written: {said.partition(': ')[2] or said}. Name another folder: "
+            "--conf spark.local.dir=DIR, or TMPDIR."
+        ),
+    ),
+    (
         r"Mkdirs failed|Permission ?[Dd]enied|Read-only file system|Not a directory|ParentNotDirectory|"
         r"AccessControlException|Operation not permitted",
         lambda said: f"The output cannot be written: {said.rstrip('.')}. Name another, or change its rights.",
@@ -149,4 +157,5 @@ def _plain(line: str) -> str:
         if found.end() == len(line):
             break
         line = line[found.end() :]
-    return line
+    # What Hadoop calls a file that is being written, and where the JVM stands.
+    return _ATTEMPT.sub("", line)

@@ -36,6 +36,10 @@ _FAILED_WITH = (" failed with exception ", " failed with timeout exception ")
 # What the libraries below say of a request without an answer -> what a person says.
 _SAID: tuple[tuple[str, str], ...] = (
     (r"[Cc]onnection refused", "the connection is refused"),
+    (r"readonly database", "this user may not write to it"),
+    (r"unable to open database file", "that file cannot be opened"),
+    (r"database is locked", "another process has locked it"),
+    (r"database or disk is full", "the disk is full"),
     (r"Read timed out", "it takes the connection and does not answer"),
     (r"timed out|timeout expired", "nobody answers there"),
     (
