@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,7 +35,7 @@ def carry_out(
     subject = check(registry, job)
     master, settings = workers.for_models(subject.models, given["master"], settings, say)
     try:
-        with _log(given["verbose"]) as log, faults.explained():
+        with _log(given["verbose"]) as log, faults.explained(faults.AGAIN):
             spark = session.open_session(master, settings, log)
             interrupts.as_before_spark()
             done = run(spark, registry, job, say, subject)
@@ -65,11 +65,14 @@ def _with_trace(error: JobFailed | SparkUnavailable, log: Path | None) -> JobFai
     if log is None:
         error.add_note(trace)
         return error
-    with log.open("a+", errors="replace") as file:
-        file.seek(0)
-        why = faults.told(file.read())
-        file.write(trace)
+    said = log.read_text(errors="replace")
+    why = faults.told(said)
     if why is not None and faults.GONE in str(error):
         error = type(error)(str(error).replace(faults.GONE, why))
-    error.add_note(f"Spark's log: {scratch.keep_log(log)}")
+    if said or trace:  # else Spark was not even asked
+        with suppress(OSError):  # a full disk may be what is told of
+            kept = scratch.keep_log(log)
+            error.add_note(f"Spark's log: {kept}")
+            with kept.open("a") as file:
+                file.write(trace)
     return error

@@ -78,6 +78,13 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
         ),
     ),
     (
+        r"MetadataFetchFailedException|FetchFailedException",
+        lambda said: (
+            "Executors were lost again and again, and what they had worked out with them. See the logs of their "
+            "workers; the system kills what takes more memory than there is."
+        ),
+    ),
+    (
         r"ExecutorLostFailure|Remote RPC client disassociated|Master removed our application|heartbeat timed out",
         lambda said: (
             f"An executor was lost: {said.rstrip('.')}. See the log of its worker; the system kills what takes more "
@@ -106,6 +113,7 @@ _GONE = re.compile(
 _ENDED = re.compile(r'Exception in thread "main" (.*)')
 GONE = "Spark's JVM is gone: it crashed, or was killed, mostly by the system for want of memory."
 # What to do once the cause is mended: for jobs whose output can be come back to, and for others.
+AGAIN = "Run the same command again."
 GOES_ON = "Run the same command again: it goes on where it stopped."
 ANEW = "What was written so far is not a result; run it again."
 

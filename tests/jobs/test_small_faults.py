@@ -69,6 +69,12 @@ pyfunc_models_0a.engines.EngineUnavailable: This worker was given cuda:0, but ha
             "disassociated.",
             "An executor was lost: ",
         ),
+        (
+            "x\n: org.apache.spark.SparkException: Job aborted due to stage failure: ResultStage 2 has failed the "
+            "maximum allowable number of times: 4. Most recent failure reason:\n"
+            "org.apache.spark.shuffle.MetadataFetchFailedException: Missing an output location for shuffle 0",
+            "Executors were lost again and again",
+        ),
         ("Answer from Java side is empty", "Spark's JVM is gone"),
         ("Error while sending or receiving", "Spark's JVM is gone"),
         (
