@@ -3,15 +3,16 @@
 By itself MLflow reports an absent server after about four minutes, a silent one after a quarter of an hour
 (7 retries of 120 s) and an absent database after three minutes. Here a question about models, versions and
 runs waits at most REQUEST_TIMEOUT_S for each of 1 + REQUEST_RETRIES attempts: a refused connection is
-reported within about 5 s, a silent one within about 35 s. Uploads and downloads keep MLflow's limits, for a
-proxied gigabyte may well be silent for longer.
+reported within about 5 s, a silent one within about 35 s. Uploads and downloads may be silent for longer, as a
+proxied gigabyte is: TRANSFER_TIMEOUT_S for each of 1 + TRANSFER_RETRIES attempts at the first file that fails, about
+four minutes. What the user sets in MLflow's variables holds instead.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,21 @@ from urllib.parse import urlsplit
 
 REQUEST_TIMEOUT_S = 10
 REQUEST_RETRIES = 2
+TRANSFER_TIMEOUT_S = 120
+TRANSFER_RETRIES = 1
 _SETTINGS: Mapping[str, str] = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_TIMEOUT_S),
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(REQUEST_RETRIES),
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     # MLflow prints a link to each run that ends; stdout is for what was asked for.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # For the connections that MLflow opens to PostgreSQL after the first.
+    "PGCONNECT_TIMEOUT": str(REQUEST_TIMEOUT_S),
+}
+_TRANSFER_SETTINGS: Mapping[str, str] = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TRANSFER_TIMEOUT_S),
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(TRANSFER_RETRIES),
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 
 
@@ -80,7 +90,8 @@ def _database_here() -> str:
 class _Bounds:
     """The limits in force: MLflow reads them from the environment at each request and takes no argument."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Callable[[], Mapping[str, str]]) -> None:
+        self._settings = settings
         self._lock = threading.Lock()
         self._inside = 0
         self._set: list[str] = []
@@ -89,8 +100,9 @@ class _Bounds:
         with self._lock:
             self._inside += 1
             if self._inside == 1:
-                self._set = [key for key in _SETTINGS if key not in os.environ]
-                os.environ.update({key: _SETTINGS[key] for key in self._set})
+                settings = self._settings()
+                self._set = [key for key in settings if key not in os.environ]
+                os.environ.update({key: settings[key] for key in self._set})
 
     def leave(self) -> None:
         with self._lock:
@@ -100,7 +112,8 @@ class _Bounds:
                     os.environ.pop(key, None)
 
 
-_BOUNDS = _Bounds()
+_BOUNDS = _Bounds(lambda: _SETTINGS)
+_TRANSFER_BOUNDS = _Bounds(lambda: _TRANSFER_SETTINGS)
 
 
 @contextmanager
@@ -115,6 +128,16 @@ def bounded_requests() -> Iterator[None]:
         yield
     finally:
         _BOUNDS.leave()
+
+
+@contextmanager
+def bounded_transfers() -> Iterator[None]:
+    """As `bounded_requests`, for what is uploaded and downloaded inside."""
+    _TRANSFER_BOUNDS.enter()
+    try:
+        yield
+    finally:
+        _TRANSFER_BOUNDS.leave()
 
 
 def probe_database(uri: str) -> None:

@@ -16,6 +16,7 @@ RegistryError
 │       └── RunNotFound
 └── Refusal                   asked for rightly, refused or failed: exit code 1
     ├── RegistryUnreachable   no answer within the stated time
+    ├── MachineFault          this machine's disk, memory or rights, while the registry was asked
     ├── AccessDenied
     ├── RegistryFault         anything else that the registry answers with
     │   └── StagesRefused     a registry that has aliases and no stages
@@ -107,6 +108,10 @@ class RunNotFound(NotFound):
 
 class RegistryUnreachable(Refusal):
     """The registry did not answer within the stated time."""
+
+
+class MachineFault(Refusal):
+    """This machine could not take what the registry gave: a full disk, too many open files, no right to write."""
 
 
 class AccessDenied(Refusal):

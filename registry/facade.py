@@ -194,6 +194,10 @@ class Registry:
         """Begin an MLflow run and give its id; a run of a version is found again by `jobs_of`."""
         return self._client.runs.start(experiment, name, {**(tags or {}), **_link(version)})
 
+    def end_abandoned_runs(self, experiment: str) -> list[str]:
+        """End as KILLED the runs of an experiment whose process, on this machine, is gone without a word; their ids."""
+        return self._client.runs.end_abandoned(experiment)
+
     def finish_run(self, run_id: str, outcome: Outcome) -> None:
         """Record a run's metrics, params and tags, and end it with its status."""
         self._client.runs.finish(run_id, outcome)

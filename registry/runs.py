@@ -35,9 +35,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has to say when it ends."""
+    """What a run has to say when it ends; `ended_at`: when that was, if not now."""
 
     status: RunStatus = RunStatus.FINISHED
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     params: Mapping[str, object] = field(default_factory=dict, hash=False)
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    ended_at: datetime | None = None

@@ -61,6 +61,10 @@ RUN_PURPOSE = "stagewright.run"
 RUN_MODEL_NAME = "stagewright.model.name"
 RUN_MODEL_VERSION = "stagewright.model.version"
 RUN_MODEL_DIGEST = "stagewright.model.digest"
+# Which process of which host the run is of, as `registry.processes` writes it, and what ended it where that could not.
+RUN_HOST = "stagewright.host"
+RUN_PROCESS = "stagewright.process"
+RUN_ENDED = "stagewright.ended"
 
 # MLflow's own, as mlflow.utils.mlflow_tags names them.
 MLFLOW_RUN_NAME = "mlflow.runName"

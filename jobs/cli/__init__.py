@@ -8,12 +8,15 @@ import os
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 
-from registry import Refusal, RegistryError
+from registry import Refusal, RegistryError, machine
 from registry.tag_values import once
 
+from .. import scratch
+from . import interrupts
 from .shared import say
 
 # The commands, a file for those that belong together: it says `COMMANDS`, and a line here names it.
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code and never shows a traceback for a user's mistake."""
     _quieten()
     try:
-        with once():
+        with interrupts.heeded(), scratch.everything_inside(), once():
             code = cli.main(args=arguments, prog_name="stagewright", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
@@ -59,10 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         code = exit_code(error)
-        if code is None:
+        said = str(error) if code is not None else machine.explain(error)
+        if said is None:
             raise
-        say(f"stagewright: {error}")
-        return code
+        say(f"stagewright: {said}")
+        for more in getattr(error, "__notes__", ()):
+            say(more)
+        return 1 if code is None else code
 
 
 def exit_code(error: Exception) -> int | None:
@@ -78,10 +84,19 @@ def exit_code(error: Exception) -> int | None:
 
 def _quieten() -> None:
     """Keep libraries' notices to their developers off a user's screen; faults still show."""
-    for noisy in ("mlflow", "alembic", "py4j"):
+    for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # What is wrong with a database is raised, too.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # It logs the trace of an interrupt, or of a JVM that is gone, partly by no logger of its own, and raises it too.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_not_of_py4j)
     # MLflow sets its own level when it is imported, which is later: most of a command starts without it.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
+
+
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    return "py4j" not in Path(record.pathname).parts

@@ -27,7 +27,7 @@ from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
 from ..scoring.sinks import Sink
 from ..scoring.sources import Source
-from ..spark.faults import explained
+from ..spark.faults import ANEW, explained
 from ..spark.progress import progress
 from . import figures, udf
 from .figures import CLASS
@@ -172,7 +172,7 @@ def _write(images: DataFrame, job: CompareJob, contest: Contest, say: Callable[[
     asked = udf.ask(images, contest.models, options).withColumn(RUN, F.lit(options.run_id))
     kept = map(columns.quoted, job.options.keep)
     started = time.monotonic()
-    with explained(), progress(images.sparkSession, say):
+    with explained(ANEW), progress(images.sparkSession, say):
         sinks.write(asked.select(*kept, "a", "b", "agree", CLASS, DIGEST, RUN), Sink(job.output))
     return time.monotonic() - started
 

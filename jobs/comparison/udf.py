@@ -1,8 +1,5 @@
 """Two versions as one UDF: how a comparison's two models get to the workers together."""
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from pyspark.sql import functions as F
 from pyfunc_models import Status
 from pyfunc_models.pairs.packing import package_pair
 
+from .. import scratch
 from ..scoring import columns
 from ..scoring.options import ScoreOptions
 from ..spark import shipping, udfs
@@ -41,8 +39,7 @@ def ask(images: DataFrame, models: Sequence[Path], options: ScoreOptions) -> Dat
 
 def _udf(spark: SparkSession, models: Sequence[Path], params: Mapping[str, Any]) -> Any:
     a, b = (shipping.ship(spark, model) for model in models)
-    folder = Path(tempfile.mkdtemp(prefix="stagewright-pair-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # a local master's tasks read it until then
+    folder = scratch.new("pair-")  # a local master's tasks read it until this process ends
     return udfs.udf(spark, package_pair(a, b, folder / "pair"), params)
 
 

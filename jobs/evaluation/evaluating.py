@@ -22,7 +22,7 @@ from ..scoring.options import ScoreOptions
 from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
 from ..scoring.sources import Source
-from ..spark.faults import explained
+from ..spark.faults import ANEW, explained
 from ..spark.progress import progress
 from . import labelled, metrics
 from .labelled import NAME, PHOTO_DIGEST, TRUTH, Labels
@@ -151,7 +151,7 @@ def _scored(
     ]
     answers = udf.predictions(images, subject, options).select(*columns)
     started = time.monotonic()
-    with explained(), progress(images.sparkSession, say):
+    with explained(ANEW), progress(images.sparkSession, say):
         rows = answers.collect()
     seconds = time.monotonic() - started
     photos = pd.DataFrame([row.asDict() for row in rows])

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from registry import Registry
 
 from ..errors import InputError
-from ..spark.faults import explained
+from ..spark.faults import ANEW, explained
 from ..spark.progress import progress
 from . import report, sinks, sources
 from .job import ScoreJob
@@ -94,7 +94,7 @@ def _beside(store: Store) -> Path:
 def _score(images: DataFrame, job: ScoreJob, subject: Subject, into: Sink, say: Say) -> ScoreReport:
     counted, observation = report.observed(predictions(images, subject, job.options))
     started = time.monotonic()
-    with explained(), progress(images.sparkSession, say):
+    with explained(ANEW), progress(images.sparkSession, say):
         sinks.write(counted, into)
     seconds = time.monotonic() - started
     rows, by_status = report.by_status(observation)

@@ -1,14 +1,32 @@
 """A job of any kind as an MLflow run."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
 
-from registry import ModelVersion, Outcome, Registry, RunStatus
+from registry import (
+    ModelVersion,
+    Outcome,
+    Registry,
+    RegistryError,
+    RegistryUnreachable,
+    RunNotFound,
+    RunStatus,
+)
+from registry.tag_values import warn
 
 EXPERIMENT = "stagewright-jobs"
 EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
+
+
+class Keeper(Protocol):
+    """Where what a run has to say stays until the registry can be told."""
+
+    def keep(self, run_id: str, outcome: Outcome) -> None:
+        """For a later command, which gives it to `complete`."""
 
 
 @dataclass(slots=True)
@@ -21,18 +39,72 @@ class Recording:
 
 @contextmanager
 def recorded(
-    registry: Registry, version: ModelVersion, name: str, tags: Mapping[str, str], experiment: str | None
+    registry: Registry,
+    version: ModelVersion,
+    name: str,
+    tags: Mapping[str, str],
+    experiment: str | None,
+    keeper: Keeper | None = None,
 ) -> Iterator[Recording]:
-    """The run of what is done inside, which ends with it; whatever interrupts that, the run says FAILED."""
+    """The run of what is done inside, which ends with it: FAILED where that fails, KILLED where it is interrupted.
+
+    Where the registry cannot be told at the end, what was done is done all the same: one line says so, and `keeper`
+    gets the outcome.
+    """
+    end_abandoned(registry, experiment)
     recording = Recording(registry.start_run(experiment_of(experiment), name, tags, version))
     try:
         yield recording
-    except BaseException:
-        registry.finish_run(recording.run_id, replace(recording.outcome, status=RunStatus.FAILED))
+    except BaseException as error:
+        status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
+        recording.outcome = replace(recording.outcome, status=status)
+        if isinstance(error, RegistryUnreachable):  # to wait for it once more would tell nobody anything
+            _keep(recording, keeper)
+        else:
+            _finish(registry, recording, keeper)
         raise
-    registry.finish_run(recording.run_id, recording.outcome)
+    _finish(registry, recording, keeper)
+
+
+def complete(registry: Registry, kept: Iterable[tuple[str, Outcome]]) -> Iterator[str]:
+    """Tell the registry what a `Keeper` has, pairs of run and outcome; gives each run that nobody has to keep any more.
+
+    A run that was deleted meanwhile is one of them. Raises RegistryError where the registry cannot be told now either.
+    """
+    for run_id, outcome in kept:
+        with suppress(RunNotFound):
+            registry.finish_run(run_id, outcome)
+        yield run_id
+
+
+def end_abandoned(registry: Registry, experiment: str | None) -> None:
+    """End the runs that say RUNNING though their process on this machine is gone; whoever may not do that does not."""
+    with suppress(RegistryError):
+        for run_id in registry.end_abandoned_runs(experiment_of(experiment)):
+            warn(f"Run {run_id} said RUNNING, but its process is gone: it says KILLED from now on.")
 
 
 def experiment_of(given: str | None) -> str:
     """Where a job's run goes."""
     return given or os.environ.get(EXPERIMENT_VARIABLE) or EXPERIMENT
+
+
+def _finish(registry: Registry, recording: Recording, keeper: Keeper | None) -> None:
+    try:
+        registry.finish_run(recording.run_id, recording.outcome)
+    except RegistryError as error:
+        warn(str(error))
+        _keep(recording, keeper)
+
+
+def _keep(recording: Recording, keeper: Keeper | None) -> None:
+    run, outcome = recording.run_id, replace(recording.outcome, ended_at=datetime.now(UTC))
+    if keeper is None:
+        warn(
+            f"What run {run} has to say could not be recorded: it says RUNNING until the next command on this host."
+        )
+        return
+    keeper.keep(run, outcome)
+    warn(
+        f"What run {run} has to say could not be recorded: it is kept, and the next command completes the record."
+    )

@@ -98,7 +98,7 @@ def run(
         found = begun.meaning(registry, store, job.model, now(job))
         if found.line:
             say(found.line)
-        runs.end_those_of_the_dead(store, registry, say)
+        runs.complete(store, registry, say)
         parts = _parts(spark, job, subject, store, say)
         known = found.record or begun.new_record(job.model, subject.version, now(job))
         command = _Command(spark, registry, job, subject, _output(job, store, known), say)
@@ -184,12 +184,12 @@ def _go_on(command: _Command, parts: Parts) -> ScoreReport:
 
 @contextmanager
 def _recorded(command: _Command) -> Iterator[Recording]:
-    version, job = command.subject.version, command.job
+    version, job, store = command.subject.version, command.job, command.output.store
     name = f"score {version.name} {version.number}"
     said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
     with (
-        recorded(command.registry, version, name, said, job.experiment) as run,
-        runs.kept(command.output.store, run.run_id),
+        recorded(command.registry, version, name, said, job.experiment, runs.Keeper(store)) as run,
+        runs.kept(store, run.run_id),
     ):
         yield run
 

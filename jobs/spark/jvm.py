@@ -1,13 +1,17 @@
 """What only Spark's JVM knows. Nothing else reaches through a session into it, and Spark Connect has none."""
 
 import re
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
+END_S = 10.0
 # A metric of Spark's node for Python UDFs, by the name that its UI shows.
 _ANSWERED = "number of output rows"
 # How far back the running ones among a session's queries are looked for.
@@ -24,6 +28,25 @@ _INPUT_FILE = re.compile(
 # What java.net.URI leaves as it is in a path, and what Hadoop's globs are made of.
 _QUOTED = re.compile(r"[^A-Za-z0-9/_\-!.~'()*,;:$&+=@\u00a1-\U0010ffff]")
 _GLOB = re.compile(r"([\\*?\[\]{},^])")
+
+# --- the process
+
+
+def end() -> None:
+    """End the JVM that PySpark has started, if it has, and wait for that: it clears up its temporary files."""
+    gateway = SparkContext._gateway
+    started = getattr(gateway, "proc", None)
+    if started is None:
+        return
+    context = SparkContext._active_spark_context
+    if context is not None:
+        # The thread that counts for Spark would tell the console that the other end is gone.
+        counter: Any = context._accumulatorServer
+        counter.handle_error = lambda request, client: None
+    started.stdin.close()  # as when this process ends
+    with suppress(subprocess.TimeoutExpired):
+        started.wait(END_S)
+
 
 # --- files
 

@@ -1,11 +1,10 @@
 """A version's verified artifacts on the driver, fetched once for each process."""
 
-import atexit
-import shutil
-import tempfile
 from pathlib import Path
 
 from registry import ModelVersion, Registry
+
+from .. import scratch
 
 # By what the version claims too: a tag that was changed since the last fetch is held against the files again.
 _Key = tuple[str, str, int, str | None, str | None, tuple[str, ...]]
@@ -20,7 +19,5 @@ def local_copy(registry: Registry, version: ModelVersion) -> Path:
     claimed = (version.manifest_digest, version.model_digest, version.pickled)
     key = (str(registry.address), version.name, version.number, *claimed)
     if key not in _copies:
-        folder = Path(tempfile.mkdtemp(prefix="stagewright-model-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        _copies[key] = registry.fetch(version, folder)
+        _copies[key] = registry.fetch(version, scratch.new("model-"))
     return _copies[key]

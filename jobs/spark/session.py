@@ -1,5 +1,6 @@
 """The Spark session of a command, and its settings: each with its reason; a user's own `--conf` wins."""
 
+import atexit
 import os
 import shutil
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from .. import scratch
 from ..errors import SparkUnavailable
+from . import jvm
+from .faults import explain
 
 DEFAULTS: dict[str, str] = {
     # binaryFile counts 4 MB for opening a file, which packs only some 31 photos into a task of 128 MB.
@@ -39,6 +43,9 @@ LOCAL_DEFAULTS: dict[str, str] = {
     "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
 }
 
+# What Spark's scripts give to the JVM of a session.
+_JVM_OPTIONS = "SPARK_SUBMIT_OPTS"
+
 
 def open_session(
     master: str | None = None, conf: Mapping[str, str] | None = None, log: Path | None = None
@@ -58,30 +65,55 @@ def open_session(
         builder = builder.master(master)
     _need_java()
     try:
-        with _stderr_to(log):
-            return builder.getOrCreate()
+        with _output_to(log), _temporary_files_inside():
+            session = builder.getOrCreate()
     except PySparkException as error:
-        raise SparkUnavailable(f"Spark did not start: {error}. Try `stagewright doctor`.") from error
+        raise SparkUnavailable(f"Spark did not start: {explain(error)} Try `stagewright doctor`.") from error
     except Exception as error:  # py4j wraps what the JVM throws, an unreachable master included
+        next_step = "Try `stagewright doctor`." if _is_local(master) else "Is the master there?"
         raise SparkUnavailable(
-            f"Spark did not start on master {master or 'local'!r}: {_first_line(error)}. Is the master there?"
+            f"Spark did not start on master {master or 'local'!r}: {explain(error)} {next_step}"
         ) from error
+    if running is None:
+        atexit.register(jvm.end)  # before this process's temporary folder goes
+    return session
 
 
 @contextmanager
-def _stderr_to(log: Path | None) -> Iterator[None]:
-    """Processes that are started inside keep `log` as their stderr; PySpark has no other way to hand its JVM one."""
-    if log is None:
-        yield
-        return
-    kept = os.dup(2)
+def _temporary_files_inside() -> Iterator[None]:
+    """A JVM that is started inside keeps its temporary files, and Spark's, in this process's folder.
+
+    Spark's are there for want of another setting: SPARK_LOCAL_DIRS and spark.local.dir hold wherever they are set.
+    """
+    before = os.environ.get(_JVM_OPTIONS)
+    # In front, so that a folder which somebody named there is the last one named.
+    inside = f'"-Djava.io.tmpdir={scratch.folder()}" "-XX:ErrorFile={scratch.folder()}/hs_err_pid%p.log"'
+    os.environ[_JVM_OPTIONS] = f"{inside} {before or ''}".strip()
     try:
-        with log.open("ab") as file:
-            os.dup2(file.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.environ.pop(_JVM_OPTIONS)
+        if before is not None:
+            os.environ[_JVM_OPTIONS] = before
+
+
+@contextmanager
+def _output_to(log: Path | None) -> Iterator[None]:
+    """What processes that are started inside say goes to `log`, else to stderr; stdout is for a command's answer.
+
+    PySpark has no other way to tell its JVM.
+    """
+    kept = [os.dup(1), os.dup(2)]
+    try:
+        with (log or Path(os.devnull)).open("ab") as file:
+            said = kept[1] if log is None else file.fileno()
+            os.dup2(said, 1)
+            os.dup2(said, 2)
+        yield
+    finally:
+        for descriptor, own in enumerate(kept, start=1):
+            os.dup2(own, descriptor)
+            os.close(own)
 
 
 def _need_java() -> None:
@@ -105,7 +137,3 @@ def _choose_python(conf: Mapping[str, str], master: str | None) -> None:
 
 def _is_local(master: str | None) -> bool:
     return master is None or master.startswith("local")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

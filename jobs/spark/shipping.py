@@ -6,7 +6,6 @@ wrapper in the worker links them back in and compares them with the manifest. On
 where the driver has them.
 """
 
-import atexit
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from pyspark.sql import SparkSession
 
 from registry.trust.manifest import digest_of
 
+from .. import scratch
 from .arrivals import SHIPPED
 
 # Spelt by pyfunc_models too, which travels in the version that the model was packaged with.
@@ -85,9 +85,7 @@ def _close_folder_of_mlflow() -> None:
 
 @cache
 def _workshop() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="stagewright-shipped-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return scratch.new("shipped-")
 
 
 def _uses_nfs(spark: SparkSession) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mlflow.exceptions import MlflowException
+
 from registry.errors import ModelTooLarge, UserError
 
 MAX_BYTES_VARIABLE = "STAGEWRIGHT_MAX_MODEL_BYTES"
@@ -30,8 +32,38 @@ def download(repository: Any, into: Path, what: str) -> None:
             f"{what} takes {said:,} bytes, and {free:,} are free where {str(into)!r} is.",
             "Free some, or name a larger disk in TMPDIR.",
         )
-    repository.download_artifacts("", str(into))
+    _until_the_first_fault(repository, into)
     _check(what, sum(path.lstat().st_size for path in into.rglob("*") if not path.is_dir()), limit)
+
+
+def _until_the_first_fault(repository: Any, into: Path) -> None:
+    """MLflow tries each file, and waits for each, however many failed before. Raises what the first one raised."""
+    faults: list[Exception] = []
+    source = repository
+    while hasattr(
+        source, "repo"
+    ):  # a version named by its run or logged model: files come from what is behind that
+        source = source.repo
+    fetch = source._download_file
+
+    def fetch_unless_failed(remote_file_path: str, local_path: str) -> None:
+        if faults:
+            raise faults[0]
+        try:
+            fetch(remote_file_path, local_path)
+        except Exception as fault:
+            faults.append(fault)
+            raise
+
+    source._download_file = fetch_unless_failed
+    try:
+        repository.download_artifacts("", str(into))
+    except MlflowException:
+        if faults:
+            raise faults[0] from None
+        raise
+    finally:
+        del source._download_file
 
 
 def max_bytes() -> int:

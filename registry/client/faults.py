@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
+from requests.exceptions import ChunkedEncodingError, Timeout
+from requests.exceptions import ConnectionError as NoConnection
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.connection import Address, bounded_requests
-from registry.errors import AccessDenied, NotFound, RegistryError, RegistryFault, RegistryUnreachable
+from registry import machine
+from registry.connection import Address, bounded_requests, bounded_transfers
+from registry.errors import (
+    AccessDenied,
+    MachineFault,
+    NotFound,
+    RegistryError,
+    RegistryFault,
+    RegistryUnreachable,
+)
 
 _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 PRESENT = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
@@ -21,6 +33,26 @@ _SILENT = frozenset({"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"})
 # mlflow.utils.rest_utils.http_request gives no code of its own to a request that got no answer.
 _NO_ANSWER = "API request to "
 _FAILED_WITH = (" failed with exception ", " failed with timeout exception ")
+# What the libraries below say of a request without an answer -> what a person says.
+_SAID: tuple[tuple[str, str], ...] = (
+    (r"[Cc]onnection refused", "the connection is refused"),
+    (r"readonly database", "this user may not write to it"),
+    (r"unable to open database file", "that file cannot be opened"),
+    (r"database is locked", "another process has locked it"),
+    (r"database or disk is full", "the disk is full"),
+    (r"Read timed out", "it takes the connection and does not answer"),
+    (r"timed out|timeout expired", "nobody answers there"),
+    (
+        r"Name or service not known|Temporary failure in name resolution|Failed to resolve|"
+        r"could not translate host name",
+        "that host's name is not known",
+    ),
+    (
+        r"[Cc]onnection reset|RemoteDisconnected|[Cc]onnection aborted|[Bb]roken pipe|IncompleteRead|"
+        r"server closed the connection",
+        "the connection broke",
+    ),
+)
 
 
 class Allowed(Exception):
@@ -50,8 +82,8 @@ class Faults:
 
     @contextmanager
     def transfers(self) -> Iterator[None]:
-        """Uploads and downloads: MLflow's own limits, failing in our words."""
-        with self._translated(frozenset()):
+        """Uploads and downloads: with more patience, failing in our words."""
+        with bounded_transfers(), self._translated(frozenset()):
             yield
 
     @contextmanager
@@ -61,6 +93,7 @@ class Faults:
         absent: RegistryError | None = None,
         unsupported: RegistryError | None = None,
     ) -> Iterator[None]:
+        started = time.monotonic()
         try:
             yield
         except MlflowException as fault:
@@ -70,16 +103,18 @@ class Faults:
                 raise absent from None
             if unsupported is not None and _is_unsupported(fault):
                 raise unsupported from fault
-            raise self._ours(fault) from fault
-        except (SQLAlchemyError, ImportError) as fault:
-            raise self._unreachable(str(fault)) from fault
+            raise self._ours(fault, time.monotonic() - started) from fault
+        except (SQLAlchemyError, ImportError, NoConnection, Timeout, ChunkedEncodingError) as fault:
+            raise self._unreachable(str(fault), time.monotonic() - started) from fault
         except OSError as fault:
+            if (said := machine.explain(fault)) is not None:
+                raise MachineFault(said) from fault
             raise RegistryFault(f"{self._address} cannot be used: {_first_line(str(fault))}.") from fault
 
-    def _ours(self, fault: MlflowException) -> RegistryError:
+    def _ours(self, fault: MlflowException, waited_s: float) -> RegistryError:
         said = str(fault.message)
         if fault.error_code in _SILENT or (said.startswith(_NO_ANSWER) and _any_in(_FAILED_WITH, said)):
-            return self._unreachable(said)
+            return self._unreachable(said, waited_s)
         if fault.error_code in _DENIED:
             return AccessDenied(
                 f"{self._address} refuses: {_first_line(said)}",
@@ -89,9 +124,10 @@ class Faults:
             return NotFound(f"{self._address} does not have it: {_first_line(said)}")
         return RegistryFault(f"{self._address} answers: {_first_line(said)}")
 
-    def _unreachable(self, said: str) -> RegistryUnreachable:
+    def _unreachable(self, said: str, waited_s: float) -> RegistryUnreachable:
+        why = next((plain for pattern, plain in _SAID if re.search(pattern, said)), _first_line(said))
         return RegistryUnreachable(
-            f"No answer from the registry at {self._address}: {_first_line(said)}.",
+            f"No answer from the registry at {self._address} in {max(1, round(waited_s))} s: {why}.",
             "Check that it runs, and MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI.",
         )
 

@@ -12,12 +12,17 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
+from registry import tags
 from registry.client.entities import run_of
 from registry.client.faults import PRESENT, Faults
 from registry.client.searching import pages, quoted
 from registry.connection import Address
 from registry.errors import RegistryFault, RunNotFound
-from registry.runs import Outcome, Run
+from registry.processes import Process
+from registry.runs import Outcome, Run, RunStatus
+
+# Beyond them the next start goes on.
+MAX_ABANDONED = 20
 
 T = TypeVar("T")
 
@@ -34,13 +39,49 @@ class Runs:
         """Begin a run in an experiment, which is made where it does not exist; gives the run's id."""
         with self._faults.calls():
             made = self._mlflow.create_run(
-                self._experiment_id(experiment), run_name=name, tags=dict(said), start_time=_now_ms()
+                self._experiment_id(experiment),
+                run_name=name,
+                tags={**_of_process(), **said},
+                start_time=_now_ms(),
             )
         return str(made.info.run_id)
 
+    def end_abandoned(self, experiment: str) -> list[str]:
+        """End as KILLED what says RUNNING in an experiment while its process, on this machine, is gone; their ids.
+
+        One search, and of what it finds the oldest MAX_ABANDONED at most.
+        """
+        here = Process.here()
+        if here is None:
+            return []
+        search = f"attributes.status = 'RUNNING' and tags.`{tags.RUN_HOST}` = {quoted(here.host)}"
+        oldest = ["attributes.start_time ASC"]
+        ended = []
+        with self._faults.calls():
+            place = self._mlflow.get_experiment_by_name(experiment)
+            if place is None or place.lifecycle_stage != "active":
+                return []
+            found = self._mlflow.search_runs(
+                [place.experiment_id], search, max_results=MAX_ABANDONED, order_by=oldest
+            )
+            for run in map(run_of, found):
+                process = Process.read(here.host, run.tags.get(tags.RUN_PROCESS, ""))
+                if process is not None and process.is_gone(here) and self._end_abandoned(run.run_id, process):
+                    ended.append(run.run_id)
+        return ended
+
+    def _end_abandoned(self, run_id: str, process: Process) -> bool:
+        # It may have said how it ended between the search and its end.
+        if self._mlflow.get_run(run_id).info.status != RunStatus.RUNNING:
+            return False
+        why = f"process {process.pid} of {process.host} was gone and had not said how the run ended"
+        self._mlflow.set_tag(run_id, tags.RUN_ENDED, why)
+        self._mlflow.set_terminated(run_id, RunStatus.KILLED.value)
+        return True
+
     def finish(self, run_id: str, outcome: Outcome) -> None:
         """Record what a run has to say and end it. Raises RunNotFound."""
-        now = _now_ms()
+        now = _now_ms() if outcome.ended_at is None else int(outcome.ended_at.timestamp() * 1000)
         metrics = [Metric(key, float(value), now, 0) for key, value in outcome.metrics.items()]
         params = [Param(key, str(value)) for key, value in outcome.params.items()]
         run_tags = [RunTag(key, str(value)) for key, value in outcome.tags.items()]
@@ -51,7 +92,7 @@ class Runs:
                 self._mlflow.log_batch(run_id, params=some)
             for few in _chunks(run_tags, MAX_PARAMS_TAGS_PER_BATCH):
                 self._mlflow.log_batch(run_id, tags=few)
-            self._mlflow.set_terminated(run_id, outcome.status.value)
+            self._mlflow.set_terminated(run_id, outcome.status.value, end_time=now)
 
     def get(self, run_id: str) -> Run:
         """One run. Raises RunNotFound."""
@@ -96,6 +137,12 @@ class Runs:
                 "Restore it in MLflow's UI, or remove it for good with `mlflow gc`.",
             )
         return str(found.experiment_id)
+
+
+def _of_process() -> dict[str, str]:
+    """Tags by which a run whose process was killed is known."""
+    here = Process.here()
+    return {} if here is None else {tags.RUN_HOST: here.host, tags.RUN_PROCESS: here.text()}
 
 
 def _chunks(items: list[T], size: int) -> Iterator[list[T]]:

@@ -157,8 +157,11 @@ def _upload(
     client: Client, request: Request, package: PackagedModel, said: Mapping[str, str]
 ) -> tuple[LoggedModel, dict[str, str]]:
     """The uploaded directory and the tags of the version to be made from it."""
-    run_id = request.source_run_id or client.runs.start(EXPERIMENT, request.name, {tags.RUN_PURPOSE: PURPOSE})
     own = request.source_run_id is None
+    if own:
+        with suppress(RegistryError):
+            client.runs.end_abandoned(EXPERIMENT)
+    run_id = request.source_run_id or client.runs.start(EXPERIMENT, request.name, {tags.RUN_PURPOSE: PURPOSE})
     try:
         logged = client.log_model(run_id, request.name, said, package.directory)
     except BaseException:

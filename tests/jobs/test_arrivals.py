@@ -20,7 +20,19 @@ from mlflow.utils._spark_utils import _SparkDirectoryDistributor
 from mlflow.utils.file_utils import get_or_create_tmp_dir
 from pyspark.sql import SparkSession
 
-from jobs import CompareJob, EvaluateJob, JobFailed, ScoreJob, ScoreOptions, Sink, Source, compare, run, score
+from jobs import (
+    CompareJob,
+    EvaluateJob,
+    JobFailed,
+    ScoreJob,
+    ScoreOptions,
+    Sink,
+    Source,
+    compare,
+    run,
+    score,
+    scratch,
+)
 from jobs.comparison import comparing
 from jobs.evaluation import evaluating
 from jobs.scoring import batch
@@ -265,6 +277,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="stagewright-shared-") as name:
         Path(name).chmod(0o1777)
         monkeypatch.setattr(tempfile, "tempdir", name)
+        monkeypatch.setattr(scratch, "_own", [])
         shipping._workshop.cache_clear()
         udfs._made.clear()
         yield Path(name)

@@ -1,5 +1,6 @@
 """What goes wrong around a job ends in one line, and what Spark has to say goes to a file."""
 
+import errno
 import json
 import os
 import re
@@ -13,9 +14,10 @@ import pytest
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from jobs import Source, read
+from jobs import JobFailed, Source, SparkUnavailable, read, scratch
+from jobs.cli import looking, main, running
 from jobs.scoring.recording import experiment_of
-from jobs.spark import faults, jvm
+from jobs.spark import faults, jvm, session
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
 from registry import Registry
@@ -53,7 +55,32 @@ pyfunc_models_0a.engines.EngineUnavailable: This worker was given cuda:0, but ha
         ("x\n: java.lang.OutOfMemoryError: Java heap space", "ran out of memory: Java heap space"),
         ("x\n: java.io.IOException: No space left on device", "A disk is full"),
         ("x\n: java.net.SocketException: Broken pipe", "A Python worker ended without a word"),
-        ("An error occurred while calling o1.x.\n: org.b.OddException: so it is", ": so it is. What was"),
+        ("An error occurred while calling o1.x.\n: org.b.OddException: so it is", "so it is."),
+        (f"{WORKER_KILLED}Caused by: java.io.IOException: No space left on device", "A disk is full"),
+        ("x\n: java.io.IOException: File too large", "`ulimit -f`"),
+        ("x\n: java.nio.file.FileSystemException: /t/spark-1: Too many open files", "`ulimit -n`"),
+        (
+            "x\n: java.net.BindException: Address already in use: Service 'sparkDriver' failed after 0 retries! "
+            "Consider explicitly setting",
+            "A port is taken: Address already in use: Service 'sparkDriver' failed after 0 retries.",
+        ),
+        (
+            "ExecutorLostFailure (executor 0 exited unrelated to the running tasks) Reason: Remote RPC client "
+            "disassociated.",
+            "An executor was lost: ",
+        ),
+        (
+            "x\n: org.apache.spark.SparkException: Job aborted due to stage failure: ResultStage 2 has failed the "
+            "maximum allowable number of times: 4. Most recent failure reason:\n"
+            "org.apache.spark.shuffle.MetadataFetchFailedException: Missing an output location for shuffle 0",
+            "Executors were lost again and again",
+        ),
+        ("Answer from Java side is empty", "Spark's JVM is gone"),
+        ("Error while sending or receiving", "Spark's JVM is gone"),
+        (
+            "[JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number.",
+            "Spark's JVM is gone",
+        ),
     ],
 )
 def test_a_failed_job_comes_down_to_one_line(raised: str, said: str) -> None:
@@ -62,6 +89,130 @@ def test_a_failed_job_comes_down_to_one_line(raised: str, said: str) -> None:
     assert "\n" not in found
     assert "o296" not in found
     assert "org.apache" not in found
+
+
+# As real JVMs said it, under `ulimit -v`, `ulimit -n`, with 1k of memory and without a place for Spark's files.
+NO_MEMORY = """#
+# There is insufficient memory for the Java Runtime Environment to continue.
+# Native memory allocation (malloc) failed to allocate 16 bytes. Error detail: AllocateHeap
+"""
+NO_FILES = """Error: A JNI error has occurred, please check your installation and try again
+Exception in thread "main" java.lang.InternalError: Error loading java.security file
+\tat java.base/java.security.Security.initialize(Security.java:106)
+"""
+NO_HEAP = """Error occurred during initialization of VM
+Too small maximum heap
+"""
+NO_FOLDER = """26/11/26 01:09:35 ERROR JavaUtils: Failed to create directory /ro/blockmgr-c2d6
+java.nio.file.AccessDeniedException: /ro/blockmgr-c2d6
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (NO_MEMORY, "The system gave Spark's JVM no more memory"),
+        (NO_FILES, "Spark's JVM ended: Error loading java.security file."),
+        (NO_HEAP, "Spark's JVM was given too little memory: Too small maximum heap."),
+        (NO_FOLDER, "cannot be written: Failed to create directory /ro/blockmgr-c2d6. Name another"),
+        (
+            "java.lang.OutOfMemoryError: Java heap space",
+            "Spark's JVM ran out of memory: Java heap space. Give it more",
+        ),
+    ],
+)
+@pytest.mark.parametrize("raised", [JobFailed, SparkUnavailable])
+def test_what_a_jvm_died_of_is_read_from_its_log_which_has_the_rest(
+    log: str,
+    said: str,
+    raised: type[JobFailed | SparkUnavailable],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scratch, "folder", lambda: tmp_path / "own")
+    file = tmp_path / "spark.log"
+    file.write_text(f"26/11/26 WARN NativeCodeLoader: Unable to load\n{log}")
+    error = raised(f"It failed: {faults.GONE} Go on.")
+    error.__cause__ = Py4JError("An error occurred\n\tat java.lang.Thread.run")
+    told = running._with_trace(error, file)
+    assert type(told) is raised
+    assert said in str(told)
+    assert "\n" not in str(told)
+    [where] = told.__notes__
+    kept = Path(where.removeprefix("Spark's log: "))
+    assert kept.parent == tmp_path / "logs"
+    assert log in kept.read_text()
+    assert "\tat java.lang.Thread.run" in kept.read_text()
+    [trace] = running._with_trace(error, None).__notes__
+    assert "\tat java.lang.Thread.run" in trace
+
+
+def test_a_line_comes_first_and_what_belongs_to_it_after(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = JobFailed("The Spark job failed: so it is.")
+    error.add_note("Spark's log: /t/logs/spark.log")
+    monkeypatch.setattr(looking, "Registry", _raising(error))
+    assert main(["versions", "colours"]) == 1
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [f"stagewright: {error}", "Spark's log: /t/logs/spark.log"]
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/t/model.pt2"),
+            "A disk is full: '/t/model.pt2'. Make room",
+        ),
+        (
+            OSError(errno.EFBIG, "File too large", "/reg/a", None, "/t/a"),
+            "may write: '/t/a': see `ulimit -f`",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "raise `ulimit -n`"),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "`ulimit -u`"),
+        (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "Name one in TMPDIR"),
+        (MemoryError(), "no memory left"),
+        (RuntimeError("can't start new thread"), "no memory left"),
+        (ImportError("libtorch.so: failed to map segment from shared object"), "no memory left"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_the_machine_could_not_give_is_one_line_of_any_command(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(looking, "Registry", _raising(error))
+    assert main(["versions", "colours"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("stagewright: ")
+    assert said in line
+
+
+def test_a_fault_of_our_own_is_not_taken_for_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "Registry", _raising(ZeroDivisionError("ours")))
+    with pytest.raises(ZeroDivisionError):
+        main(["versions", "colours"])
+
+
+def _raising(error: Exception) -> object:
+    def raising(*_: object) -> None:
+        raise error
+
+    return raising
+
+
+def test_what_a_jvm_says_goes_to_the_log_and_never_to_stdout(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for log in (tmp_path / "spark.log", None):
+        with session._output_to(log):
+            subprocess.run(["sh", "-c", "echo out; echo err >&2"], check=True)
+        os.write(1, b"answer\n")
+        said = capfd.readouterr()
+        assert said.out == "answer\n"
+        assert sorted((said.err if log is None else log.read_text()).split()) == ["err", "out"]
+        assert log is None or said.err == ""
 
 
 def score(fixture: Fixture, stagewright: str, output: Path, *more: str) -> list[str]:
@@ -84,7 +235,7 @@ def test_stderr_has_our_own_lines_only_and_the_run_is_where_it_was_asked_for(
     lines = done.stderr.splitlines()
     assert lines[0] == "models:/colours/Production is models:/colours/1"
     assert all("images a second" in line for line in lines[1:]), done.stderr
-    assert not list((tmp_path / "t").glob("stagewright-spark-*")), "the log of a job that ended well is gone"
+    assert [path.name for path in (tmp_path / "t").rglob("*")] == [f"stagewright-{os.getuid()}"]
     run = Registry().run(json.loads(done.stdout)["scoring_run_id"])
     from mlflow import MlflowClient
 

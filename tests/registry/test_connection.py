@@ -72,6 +72,25 @@ def test_a_registry_that_never_answers_is_told_within_the_stated_time(
         assert time.monotonic() - start < 1 * 3 + 5
 
 
+def test_a_database_that_never_answers_is_told_within_the_stated_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry.connection, "REQUEST_TIMEOUT_S", 2)  # libpq knows no shorter one
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        with pytest.raises(RegistryUnreachable, match=r"in 2 s: nobody answers there"):
+            Registry(f"postgresql+psycopg2://ada:x@127.0.0.1:{silent.getsockname()[1]}/ml").versions(
+                "flowers"
+            )
+        assert time.monotonic() - start < 2 + 5
+
+
+def test_a_database_that_nobody_may_write_to_is_told_in_one_line(sqlite_uri: str, name: str) -> None:
+    uri = f"sqlite:///file:{sqlite_uri.removeprefix('sqlite:///')}?mode=ro&uri=true"
+    with pytest.raises(RegistryUnreachable, match=r": this user may not write to it\."):
+        Registry(uri).start_run(name, "score")
+
+
 def test_limits_leave_the_environment_as_it_was_also_between_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

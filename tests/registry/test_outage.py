@@ -9,17 +9,19 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 import registry.connection
-from registry import Registry, RegistryUnreachable
+from jobs.scoring.recording import complete, recorded
+from registry import Outcome, Registry, RegistryUnreachable, RunStatus
 from registry.client import Client
 from registry.connection import Address
 from registry.ledger.claims import claims_in
 from registry.versions import Stage
 
-from .conftest import make_three
+from .conftest import PackageMaker, make_three
 
 TIMEOUT_S = 1
 
@@ -91,7 +93,8 @@ class _Request(BaseHTTPRequestHandler):
 @pytest.fixture
 def line(server_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     hasty = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT_S), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    monkeypatch.setattr(registry.connection, "_SETTINGS", {**registry.connection._SETTINGS, **hasty})
+    for limits in ("_SETTINGS", "_TRANSFER_SETTINGS"):
+        monkeypatch.setattr(registry.connection, limits, {**getattr(registry.connection, limits), **hasty})
     with Line(server_uri) as line:
         threading.Thread(target=line.serve_forever, daemon=True).start()
         yield line
@@ -133,6 +136,72 @@ def test_a_server_that_falls_silent_ends_a_promotion_in_the_stated_time_with_the
     # One question in silence, and the attempt to take the claim back.
     assert time.monotonic() - start < 2 * TIMEOUT_S + 20
     assert _whole(server_uri, name) in (0, 2)
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["it hangs up", "it falls silent"])
+def test_a_server_that_goes_away_during_a_download_is_told_of_once_and_in_the_stated_time(
+    line: Line, server_uri: str, name: str, package: PackageMaker, tmp_path: Path, slow: bool
+) -> None:
+    version = Registry(server_uri).register(package(), name).version
+    reader = Registry(line.url)
+    reader.resolve(f"models:/{name}/1")
+    line.mend()
+    reader.fetch(version, tmp_path / "whole")
+    requests = line.requests
+    assert requests > len(list((tmp_path / "whole").rglob("*.json")))
+    for breaks_at in (1, requests // 2):
+        line.mend(breaks_at=breaks_at, slow=slow)
+        start = time.monotonic()
+        with pytest.raises(RegistryUnreachable, match=rf"{line.url} in \d+ s: .*MLFLOW_TRACKING_URI"):
+            reader.fetch(version, tmp_path / f"{breaks_at}")
+        # Not once for each of the files that are left.
+        assert time.monotonic() - start < 3 * TIMEOUT_S + 5
+        assert list((tmp_path / f"{breaks_at}").iterdir()) == []
+
+
+def test_a_job_that_ends_while_the_registry_is_away_has_ended_and_the_next_one_completes_its_record(
+    line: Line, server_uri: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    [version, *_] = make_three(server_uri, name)
+    kept = _Kept()
+    line.mend()
+    with recorded(Registry(line.url), version, "score", {}, name, kept) as run:
+        run.outcome = Outcome(metrics={"rows": 7})
+        line.mend(breaks_at=1)
+    assert "is kept, and the next command completes the record" in caplog.text
+    assert Registry(server_uri).run(run.run_id).status is RunStatus.RUNNING
+    with pytest.raises(RegistryUnreachable):
+        list(complete(Registry(line.url), kept.said.items()))
+    assert list(complete(Registry(server_uri), [("0123", Outcome()), *kept.said.items()])) == [
+        "0123",
+        run.run_id,
+    ]
+    found = Registry(server_uri).run(run.run_id)
+    assert (found.status, found.metrics) == (RunStatus.FINISHED, {"rows": 7})
+    assert found.ended_at is not None
+    assert abs((found.ended_at - kept.said[run.run_id].ended_at).total_seconds()) < 0.01
+
+
+def test_a_job_that_the_registrys_absence_ends_waits_for_it_once(
+    line: Line, server_uri: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    [version, *_] = make_three(server_uri, name)
+    kept = _Kept()
+    line.mend()
+    with suppress(RegistryUnreachable), recorded(Registry(line.url), version, "score", {}, name, kept):
+        line.mend(breaks_at=1)
+        Registry(line.url).versions(name)
+        pytest.fail("the registry answered")
+    assert line.requests == 1
+    assert [outcome.status for outcome in kept.said.values()] == [RunStatus.FAILED]
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.said: dict[str, Outcome] = {}
+
+    def keep(self, run_id: str, outcome: Outcome) -> None:
+        self.said[run_id] = outcome
 
 
 def _whole(uri: str, name: str) -> int:

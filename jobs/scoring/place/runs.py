@@ -3,10 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from registry import Outcome, Registry, RegistryError, RunStatus
 
+from .. import recording
 from .notes import read_json
 from .stores import PRIVATE, Store
 
@@ -25,22 +28,42 @@ def kept(store: Store, run_id: str) -> Iterator[None]:
             store.put(name, json.dumps({"run_id": run_id, "ended": _now()}).encode())
 
 
-def end_those_of_the_dead(store: Store, registry: Registry, say: Callable[[str], None]) -> None:
-    """Have the registry say of the runs of commands that were killed that they were."""
-    for run_id in _unended(store):
-        try:
-            registry.finish_run(run_id, Outcome(status=RunStatus.KILLED))
-        except RegistryError as error:
-            say(f"The run {run_id} of a command that was killed could not be ended: {error}")
-        store.put(f"{_RUNS}/{run_id}.json", json.dumps({"run_id": run_id, "ended": _now()}).encode())
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Keeps in an output what the registry could not be told; see `recording.Keeper`."""
+
+    store: Store
+
+    def keep(self, run_id: str, outcome: Outcome) -> None:
+        """Until `complete`."""
+        said = {**asdict(outcome), "ended_at": outcome.ended_at and outcome.ended_at.isoformat()}
+        self.store.put(f"{_RUNS}/{run_id}.json", json.dumps({"run_id": run_id, "outcome": said}).encode())
 
 
-def _unended(store: Store) -> list[str]:
-    return [said["run_id"] for said in _all(store) if "ended" not in said]
+def complete(store: Store, registry: Registry, say: Callable[[str], None]) -> None:
+    """Tell the registry what it has not been told: of commands that were killed, that they were.
+
+    Nobody else works on the output, so whatever has not ended is dead. Where the registry cannot be told now either,
+    that is for the next command.
+    """
+    try:
+        for run_id in recording.complete(registry, list(_untold(store))):
+            store.put(f"{_RUNS}/{run_id}.json", json.dumps({"run_id": run_id, "ended": _now()}).encode())
+    except RegistryError as error:
+        say(f"What earlier commands on {store.root!r} had to say could not be recorded: {error}")
 
 
-def _all(store: Store) -> list[dict[str, str]]:
-    return [read_json(store, f"{_RUNS}/{name}") for name in store.names(_RUNS)]
+def _untold(store: Store) -> Iterator[tuple[str, Outcome]]:
+    for said in (read_json(store, f"{_RUNS}/{name}") for name in store.names(_RUNS)):
+        if "outcome" in said:
+            yield said["run_id"], _outcome(said["outcome"])
+        elif "ended" not in said:
+            yield said["run_id"], Outcome(status=RunStatus.KILLED)
+
+
+def _outcome(said: dict[str, Any]) -> Outcome:
+    ended = said["ended_at"] and datetime.fromisoformat(said["ended_at"])
+    return Outcome(**{**said, "status": RunStatus(said["status"]), "ended_at": ended})
 
 
 def _now() -> str:
