@@ -18,9 +18,10 @@ from jobs.scoring.place import owner, work
 from jobs.scoring.place.delta import Commits
 from jobs.scoring.place.stores import Folder
 from jobs.scoring.report import ScoreReport
+from jobs.spark.settings import set_for_now
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
-from registry import Registry, RunStatus
+from registry import Registry, RegistryUnreachable, RunStatus
 
 PHOTO = PLAIN["red-64x48.jpg"]
 Score = Callable[..., ScoreReport]
@@ -42,21 +43,27 @@ def score(spark: SparkSession, fixture: Fixture, tmp_path: Path) -> Score:
 
 @pytest.fixture
 def small_chunks(spark: SparkSession) -> Iterator[None]:
-    """A few hundred bytes each, so that a few photos are several."""
-    names = ("spark.sql.files.maxPartitionBytes", "spark.sql.files.openCostInBytes")
-    before = {name: spark.conf.get(name) for name in names}
-    for name, value in zip(names, (str(len(PHOTO)), "0"), strict=True):
-        spark.conf.set(name, value)
-    yield
-    for name, known in before.items():
-        spark.conf.set(name, str(known))
+    """Of four photos each."""
+    with set_for_now(spark, of_bytes(len(PHOTO))):
+        yield
+
+
+@pytest.fixture
+def small_splits(spark: SparkSession) -> Iterator[None]:
+    """Of a few rows each."""
+    with set_for_now(spark, of_bytes(6_000)):
+        yield
+
+
+def of_bytes(count: int) -> dict[str, str]:
+    return {"spark.sql.files.maxPartitionBytes": str(count), "spark.sql.files.openCostInBytes": "0"}
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
-    add_photos(folder, range(24))
+    add_photos(folder, range(12))
     return folder
 
 
@@ -93,7 +100,7 @@ def test_the_same_job_again_finds_nothing_new_and_touches_nothing(score: Score, 
     again = score(said=said)
     assert {file: file.stat().st_mtime_ns for file in files(tmp_path)} == before
     assert any("Nothing new" in line for line in said)
-    assert (again.rows, again.rows_before, again.by_status) == (24, 24, first.by_status)
+    assert (again.rows, again.rows_before, again.by_status) == (12, 12, first.by_status)
     assert again.scoring_run_id == first.scoring_run_id
 
 
@@ -104,20 +111,20 @@ def test_what_is_not_done_is_scored_and_the_rest_is_left_alone(score: Score, tmp
     assert chunks >= 4
     undo(tmp_path, 2)
     before = {file: file.stat().st_mtime_ns for file in files(tmp_path)}
-    lost = 24 - sum(rows(tmp_path).values())
+    lost = 12 - sum(rows(tmp_path).values())
     again = score()
     assert {file: file.stat().st_mtime_ns for file in before} == before
     assert len(files(tmp_path)) == chunks
-    assert (again.rows, again.rows_before) == (24, 24 - lost)
+    assert (again.rows, again.rows_before) == (12, 12 - lost)
     assert set(rows(tmp_path).values()) == {1}
 
 
 def test_only_what_is_new_in_the_folder_is_scored(score: Score, tmp_path: Path, photos: Path) -> None:
     score()
-    add_photos(photos, range(20, 30))
+    add_photos(photos, range(8, 16))
     (photos / "003.jpg").unlink()
     again = score()
-    assert (again.rows, again.rows_before, again.gone) == (30, 24, 1)
+    assert (again.rows, again.rows_before, again.gone) == (16, 12, 1)
     assert again.changed == 4  # written anew, some of those that were there
     assert set(rows(tmp_path).values()) == {1}
     assert len(set(rows(tmp_path, "scoring_run_id"))) == 2
@@ -137,7 +144,7 @@ def test_a_photo_that_goes_before_it_is_scored_is_a_row_that_says_so(
     undo(tmp_path, len(files(tmp_path)))
     (photos / "003.jpg").unlink()
     again = score(max_error_rate=1.0)
-    assert again.by_status == {"ok": 23, "missing": 1}
+    assert again.by_status == {"ok": 11, "missing": 1}
     assert again.gone == 1
 
 
@@ -170,7 +177,7 @@ def test_another_version_option_or_source_is_refused_with_what_differs(score: Sc
         score(source=Source(str(tmp_path / "elsewhere")))
     with pytest.raises(InputError, match="--output-format parquet and not delta"):
         score(format="delta")
-    assert score(options=ScoreOptions(batch_size=3)).rows == 24  # which changes no answer
+    assert score(options=ScoreOptions(batch_size=3)).rows == 12  # which changes no answer
 
 
 @pytest.mark.usefixtures("photos")
@@ -218,7 +225,7 @@ def test_a_command_that_cannot_be_done_leaves_nothing_that_the_next_one_would_ha
     with pytest.raises(InputError, match="no column 'absent' to keep"):
         score(options=ScoreOptions(keep=("absent",)))
     assert not (tmp_path / "out").exists()
-    assert score().rows == 24
+    assert score().rows == 12
 
 
 def test_two_jobs_at_once_are_one_that_works_and_one_that_says_who_works(
@@ -229,7 +236,24 @@ def test_two_jobs_at_once_are_one_that_works_and_one_that_says_who_works(
         pytest.raises(OutputBusy, match=r"process \d+\) works on it"),
     ):
         score()
-    assert score().rows == 24
+    assert score().rows == 12
+
+
+@pytest.mark.usefixtures("photos")
+def test_what_a_run_has_to_say_is_recorded_later_where_the_registry_is_away_at_the_end(
+    score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: object) -> None:
+        raise RegistryUnreachable("The registry does not answer.", "Try again.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Registry, "finish_run", away)
+        done = score()
+    assert done.rows == 12
+    assert Registry().run(done.scoring_run_id).status is RunStatus.RUNNING
+    score()
+    kept = Registry().run(done.scoring_run_id)
+    assert (kept.status, kept.metrics["rows"]) == (RunStatus.FINISHED, 12)
 
 
 def test_the_run_of_a_command_that_was_killed_does_not_stay_running(
@@ -260,7 +284,7 @@ def test_what_somebody_has_written_into_the_record_is_told_of_and_leads_nowhere_
         column = pa.array([planted.encode()] * rows.num_rows, pa.binary())
         pq.write_table(rows.set_column(rows.column_names.index("content"), "content", column), plan)
         undo(tmp_path, len(files(tmp_path)))
-        assert score(max_error_rate=1.0).by_status == {"missing": 24}
+        assert score(max_error_rate=1.0).by_status == {"missing": 12}
     for name in ("finished-0001.json", "plan-0001.rows", "plan-0001.json"):
         (plan.parent / name).write_text('{"some": "thing"}')
         with pytest.raises(InputError, match=f"{name} in .* cannot be read"):
@@ -289,7 +313,7 @@ def write_rows(file: Path, count: int) -> None:
 KEYED = {"options": ScoreOptions(keep=("key",)), "max_error_rate": 1.0}
 
 
-@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.usefixtures("small_splits")
 def test_it_is_rows_that_count_and_not_their_keys(score: Score, tmp_path: Path, table: Source) -> None:
     done = score(source=table, **KEYED)
     assert done.by_status == {"ok": 18, "missing": 6}
@@ -303,7 +327,7 @@ def test_it_is_rows_that_count_and_not_their_keys(score: Score, tmp_path: Path, 
     assert rows(tmp_path, "key") == whole
 
 
-@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.usefixtures("small_splits")
 def test_only_new_files_of_a_table_are_read(score: Score, tmp_path: Path, table: Source) -> None:
     score(source=table, **KEYED)
     before = set(files(tmp_path))
@@ -356,7 +380,7 @@ def test_what_cannot_be_cut_is_scored_in_one_go_and_shown_when_it_is_done(
     assert any("Nothing new" in line for line in said)
 
 
-@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.usefixtures("small_splits")
 def test_a_job_ends_early_once_its_budget_cannot_be_kept(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: Source
 ) -> None:
@@ -378,7 +402,7 @@ def test_photos_without_a_prediction_are_set_aside_with_their_reason_and_if_aske
     (photos / "bad.jpg").write_bytes(PHOTO[:300])
     (photos / "none.jpg").write_bytes(b"")
     aside = {"quarantine": str(tmp_path / "aside"), "quarantine_bytes": bytes_too, "max_error_rate": 1.0}
-    assert score(**aside).by_status == {"ok": 24, "empty": 1, "truncated": 1}
+    assert score(**aside).by_status == {"ok": 12, "empty": 1, "truncated": 1}
     found = {Path(row.path).name: row for row in spark.read.parquet(str(tmp_path / "aside")).collect()}
     assert {name: row.status for name, row in found.items()} == {"bad.jpg": "truncated", "none.jpg": "empty"}
     assert found["bad.jpg"].error
@@ -427,9 +451,9 @@ def test_a_delta_table_gets_each_row_once_whenever_the_driver_ends(
         with pytest.raises(RuntimeError, match="the driver ends"):
             score(format="delta")
         monkeypatch.setattr(Commits, "_make", made)
-        assert score(format="delta").rows == 24
+        assert score(format="delta").rows == 12
         assert set(committed().values()) == {1}
-        assert sum(committed().values()) == 24
+        assert sum(committed().values()) == 12
         shutil.rmtree(tmp_path / "out")
 
 
@@ -443,6 +467,6 @@ def test_a_delta_table_that_was_compacted_is_gone_on_with(score: Score, tmp_path
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     for file in (tmp_path / "out" / "_stagewright").glob("finished-*"):
         file.unlink()
-    add_photos(photos, range(24, 30))
-    assert score(format="delta").rows == 30
-    assert len(set(DeltaTable(str(tmp_path / "out")).to_pyarrow_table()["path"].to_pylist())) == 30
+    add_photos(photos, range(12, 16))
+    assert score(format="delta").rows == 16
+    assert len(set(DeltaTable(str(tmp_path / "out")).to_pyarrow_table()["path"].to_pylist())) == 16
