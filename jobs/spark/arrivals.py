@@ -115,7 +115,7 @@ def _intercept(
         known = (folder, _digest_of(files))
         if known not in _memory():
             _compare(folder, files, apart)
-        loaded = original(folder, *args, **kwargs)
+        loaded = _loaded(original, folder, *args, **kwargs)
         _memory().update({known: True, _digest_of(files): True})
         isolated = Isolated(folder, photo_timeout_s, check=lambda: _compare(folder, files, apart))
         hangs.watch(loaded.unwrap_python_model(), photo_timeout_s)
@@ -128,6 +128,22 @@ def _intercept(
 
     pyfunc.load_model = load_checked
     return restore
+
+
+def _loaded(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Raises RuntimeError with one line where this worker has not what the model imports."""
+    try:
+        return load(*args, **kwargs)
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ImportError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        raise RuntimeError(
+            f"This worker cannot import what the model needs: {cause}. Install the model's requirements.txt on all "
+            "executors."
+        ) from error
 
 
 def _check_asked(files: dict[str, str]) -> None:

@@ -86,7 +86,7 @@ class Child:
         except (EOFError, OSError):
             raise _ended(self._process.wait(ENDED_S), self._limit_s) from None
         if failed:
-            raise RuntimeError(failed)
+            raise _again(failed)
         return Reader(ours, pid, self)
 
     def ended(self) -> Lost:
@@ -123,9 +123,20 @@ class Reader:
             self._connection.close()
             raise self._child.ended() from None
         if kind == "error":
-            raise RuntimeError(answer)
+            raise _again(answer)
         found: pd.DataFrame = answer
         return found
+
+
+def _again(said: tuple[str, str, str]) -> RuntimeError:
+    """What was raised in another process, to be read as it would be there: its class may not be known here."""
+    module, name, text = said
+    again: RuntimeError = type(name, (RuntimeError,), {"__module__": module})(text)
+    return again
+
+
+def _said(error: Exception) -> tuple[str, str, str]:
+    return type(error).__module__, type(error).__qualname__, str(error)
 
 
 def _ended(code: int, limit_s: float) -> Lost:
@@ -150,11 +161,12 @@ def fork_readers(parent: "Connection[Any, Any]", folder: str, limit_s: float, ta
     _end_with(pid)
     os.set_inheritable(parent.fileno(), False)
     TaskContext._setTaskContext(task)
-    failed, model = "", None
+    failed: Any = None
+    model: Any = None
     try:
         model = _loaded(folder, limit_s)
     except Exception as error:  # whatever it is, the parent's task fails with it
-        failed = f"{type(error).__name__}: {error}"
+        failed = _said(error)
     with suppress(EOFError, OSError):
         while True:
             handle = recv_handle(parent)
@@ -193,7 +205,7 @@ def _answer(model: Any, connection: "Connection[Any, Any]") -> int:
         except MemoryError:
             return _NO_MEMORY
         except Exception as error:
-            connection.send(("error", f"{type(error).__name__}: {error}"))
+            connection.send(("error", _said(error)))
 
 
 def _loaded(folder: str, limit_s: float) -> Any:
