@@ -18,7 +18,6 @@ from ..worker.choices import DecodeChoice
 from ..worker.image_model import ImageModel
 from ..worker.proving import by_pillow
 from ..worker.self_test import (
-    NOT_THE_SAME_TWICE,
     GoldenPhoto,
     SelfTest,
     SelfTestError,
@@ -122,16 +121,12 @@ def _encoded(image: Image.Image, format: str, **how: object) -> bytes:
 
 
 def _golden(name: str, content: bytes, ways: dict[str, Way]) -> GoldenPhoto:
-    decoded, prepared = {}, {}
-    for choice, way in ways.items():
-        photo = way.decode(content)
-        decoded[choice] = answer(photo)
-        found = {
-            answer(each if isinstance(each, RowFault) else way.prepare(each))
-            for each in (photo, way.decode(content))
-        }
-        prepared[choice] = found.pop() if len(found) == 1 else NOT_THE_SAME_TWICE
-    return GoldenPhoto(name, content, decoded, prepared)
+    decoded = {choice: way.decode(content) for choice, way in ways.items()}
+    prepared = {
+        choice: answer(photo if isinstance(photo, RowFault) else ways[choice].prepare(photo))
+        for choice, photo in decoded.items()
+    }
+    return GoldenPhoto(name, content, {choice: answer(photo) for choice, photo in decoded.items()}, prepared)
 
 
 def _inferred(photos: Sequence[GoldenPhoto], way: Way) -> list[Images]:

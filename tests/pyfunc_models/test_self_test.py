@@ -16,13 +16,14 @@ import pytest
 from PIL import Image
 
 from mlruns_fixture import LABELS, PLAIN, PREPROCESS, ColourNet
+from mlruns_fixture.photos import draw_golden
 from pyfunc_models import Preprocess
 from pyfunc_models.engines import Precision
 from pyfunc_models.packaging import PackageOptions, PackagingError, golden_photos, package
 from pyfunc_models.packaging.golden_photos import draw
 from pyfunc_models.worker import manifest
 from pyfunc_models.worker.image_model import OwnCode
-from pyfunc_models.worker.self_test import NOT_THE_SAME_TWICE, relative_difference
+from pyfunc_models.worker.self_test import relative_difference
 from tests.pyfunc_models.own_code import refuse_tall_photos
 
 FILE = "artifacts/model/self-test.json"
@@ -134,7 +135,7 @@ def test_it_is_asked_once_for_each_process_and_choice(
     )
     for _ in range(3):
         model.predict(RED)
-    assert asked == ["Pillow"]
+    assert asked == ["Pillow", "Pillow"]  # for the pixels and for the engine
 
 
 def test_the_way_around_pillow_is_held_to_it_when_it_is_first_taken(
@@ -164,25 +165,31 @@ def test_photos_are_drawn_the_same_each_time_and_are_small() -> None:
     assert sum(map(len, photos.values())) < 150_000
 
 
-class Dice:
-    def __call__(self, image: Image.Image) -> Image.Image:
-        return image.rotate(int(np.random.default_rng().integers(1, 300)))
+def leave(image: Image.Image) -> Image.Image:
+    raise SystemExit("asked")
 
 
-@pytest.mark.parametrize("transform", [Dice(), refuse_tall_photos], ids=["dice", "refusing"])
-def test_a_transform_that_throws_dice_or_refuses_has_a_self_test_of_the_rest(
-    transform, tmp_path: Path
-) -> None:
-    options = PackageOptions(own_code=OwnCode(transform=transform))
+def test_a_transform_of_ones_own_is_not_asked_and_all_else_is(tmp_path: Path, colours: Path) -> None:
+    options = PackageOptions(own_code=OwnCode(transform=leave))
     packaged = package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "packaged", options=options)
-    said = json.loads((packaged / FILE).read_text())
-    prepared = {photo["prepared"]["full"] for photo in said["photos"]}
-    if isinstance(transform, Dice):
-        assert prepared == {NOT_THE_SAME_TWICE}
-        assert said["outputs"] == {}
-    else:
-        assert "unsupported" in prepared
-    assert mlflow.pyfunc.load_model(str(packaged)).predict(RED)["status"].tolist() == ["ok"]
+    assert json.loads((packaged / FILE).read_text()) == json.loads((colours / FILE).read_text())
+    mlflow.pyfunc.load_model(str(packaged)).unwrap_python_model().test_itself()
+
+
+def test_a_version_with_reduced_decoding_is_tested_in_both(tmp_path: Path) -> None:
+    recipe = Preprocess(resize=20, crop=(16, 16), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    golden = draw_golden(tmp_path / "golden", 20)
+    options = PackageOptions(decodes=("reduced",), golden=golden)
+    packaged = package(ColourNet(), recipe, LABELS, into=tmp_path / "packaged", options=options)
+    first = json.loads((packaged / FILE).read_text())["photos"][0]
+    assert first["decoded"]["full"] != first["decoded"]["reduced"]
+    model = mlflow.pyfunc.load_model(str(packaged))
+    assert model.predict(RED, params={"decode": "reduced"})["label"].tolist() == ["red"]
+    model.unwrap_python_model().test_itself("f32", "reduced")
+    model.unwrap_python_model().golden.photos[0].decoded["reduced"] = "0" * 64
+    room(model, "worker.self_test")._passed.clear()
+    with pytest.raises(RuntimeError, match="the decoder"):
+        model.predict(RED, params={"decode": "reduced"})
 
 
 def test_a_fresh_version_that_fails_its_own_self_test_is_refused(
