@@ -135,7 +135,7 @@ def test_it_is_asked_once_for_each_process_and_choice(
     )
     for _ in range(3):
         model.predict(RED)
-    assert asked == ["Pillow", "Pillow"]  # for the pixels and for the engine
+    assert asked == ["Pillow"]
 
 
 def test_the_way_around_pillow_is_held_to_it_when_it_is_first_taken(
