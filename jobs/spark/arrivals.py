@@ -135,10 +135,10 @@ def _loaded(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
         return load(*args, **kwargs)
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, ImportError):
-            cause = cause.__cause__ or cause.__context__
-        if cause is None:
+        cause: BaseException = error
+        while type(cause).__module__.startswith("mlflow.") and cause.__cause__ is not None:
+            cause = cause.__cause__
+        if not isinstance(cause, ImportError):
             raise
         raise RuntimeError(
             f"This worker cannot import what the model needs: {cause}. Install the model's requirements.txt on all "
