@@ -187,7 +187,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
-    """The one SparkSession of this process, on local[2].
+    """The one SparkSession of this process, on local[2,2]: a task is tried a second time.
 
     A `spark://` master needs a process of its own: `clusters.run_python`.
     """
@@ -204,7 +204,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
-    session = SparkSession.builder.master("local[2]").config(map=dict(settings)).getOrCreate()
+    session = SparkSession.builder.master("local[2,2]").config(map=dict(settings)).getOrCreate()
     yield session
     session.stop()
 

@@ -10,6 +10,7 @@ from .job_options import (
     DECODE,
     FOLLOW_LINKS,
     MAX_PIXELS,
+    PHOTO_TIMEOUT,
     PRECISION,
     ROWS,
     RUNNING,
@@ -37,6 +38,7 @@ from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
 @PRIVATE_KEY
 @PASSWORD_ENV
 @MAX_PIXELS
+@PHOTO_TIMEOUT
 @RUNNING
 def evaluate(uri: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
     """Say how often the version that URI means is right, on labelled photos; kept for gates to ask."""
@@ -61,6 +63,7 @@ def evaluate(uri: str, private_key: str | None, password_env: str | None, **give
 @PRIVATE_KEY
 @PASSWORD_ENV
 @MAX_PIXELS
+@PHOTO_TIMEOUT
 @RUNNING
 def compare(uri_a: str, uri_b: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
     """Ask two versions about the same photos: URI_A, and URI_B that may take its place."""

@@ -100,6 +100,13 @@ MAX_PIXELS = click.option(
     metavar="N",
     help="Photos of more pixels are too_large (default: 89478485). JPEGs above that are decoded at a smaller scale.",
 )
+PHOTO_TIMEOUT = click.option(
+    "--photo-timeout",
+    "photo_timeout_s",
+    type=click.IntRange(min=10),
+    metavar="SECONDS",
+    help="Photos that take longer to be read are `timeout` (default: 60).",
+)
 DATASET = click.option(
     "--dataset", metavar="NAME", help="What gates call these photos (default: the folder's name)."
 )

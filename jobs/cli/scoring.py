@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .job_options import BATCH_SIZE, DECODE, MAX_PIXELS, PRECISION, ROWS, RUNNING, TRANSFORM
+from .job_options import BATCH_SIZE, DECODE, MAX_PIXELS, PHOTO_TIMEOUT, PRECISION, ROWS, RUNNING, TRANSFORM
 from .running import carry_out
 
 
@@ -33,6 +33,7 @@ from .running import carry_out
 @TRANSFORM
 @BATCH_SIZE
 @MAX_PIXELS
+@PHOTO_TIMEOUT
 @click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Classes in `top` (default: 5).")
 @RUNNING
 def score(uri: str, **given: Any) -> None:

@@ -29,18 +29,19 @@ def ask(images: DataFrame, models: Sequence[Path], options: ScoreOptions) -> Dat
     """
     spark = images.sparkSession
     given = {name: value for name, value in options.params.items() if name in PARAMS}
-    key = (*models, *sorted(given.items()))
-    predict = udfs.once(spark, key, lambda: _udf(spark, models, given))
+    timeout_s = options.photo_timeout_s
+    key = (*models, timeout_s, *sorted(given.items()))
+    predict = udfs.once(spark, key, lambda: _udf(spark, models, given, timeout_s))
     content = columns.the(images, options.content_column)
     asked = images.select(*columns.kept(images, options.keep), predict(content).alias(_ASKED))
     kept = map(columns.quoted, options.keep)
     return asked.select(*kept, *(_side(name).alias(name) for name in SIDES)).withColumn("agree", _agree())
 
 
-def _udf(spark: SparkSession, models: Sequence[Path], params: Mapping[str, Any]) -> Any:
+def _udf(spark: SparkSession, models: Sequence[Path], params: Mapping[str, Any], timeout_s: float) -> Any:
     a, b = (shipping.ship(spark, model) for model in models)
     folder = scratch.new("pair-")  # a local master's tasks read it until this process ends
-    return udfs.udf(spark, package_pair(a, b, folder / "pair"), params)
+    return udfs.udf(spark, package_pair(a, b, folder / "pair"), params, timeout_s)
 
 
 def _side(name: str) -> Column:

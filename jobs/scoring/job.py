@@ -48,6 +48,6 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
 
 def options_of(given: Mapping[str, Any]) -> ScoreOptions:
     """What jobs of all kinds may choose, as far as `given` has it."""
-    known = ("content_column", "precision", "decode", "batch_size", "top_k", "max_pixels")
+    known = ("content_column", "precision", "decode", "batch_size", "top_k", "max_pixels", "photo_timeout_s")
     said = {name: given[name] for name in known if given.get(name) is not None}
     return ScoreOptions(**said, keep=given.get("keep") or ScoreOptions().keep)

@@ -5,6 +5,8 @@ from typing import Any
 
 from registry import Use
 
+from ..spark.arrivals import PHOTO_TIMEOUT_S
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreOptions:
@@ -15,6 +17,7 @@ class ScoreOptions:
     where two have one name. `content_as="path"` says that the column holds paths of files, in UTF-8, which every
     worker reads itself. `max_pixels`: photos of more are `too_large`. `run_id` is stamped on every row; by default a
     new one. `use` is what policies ask for: one that names a stage for jobs leaves evaluations alone.
+    `photo_timeout_s`: a photo that takes longer to be read is `timeout`.
     """
 
     content_column: str = "content"
@@ -30,6 +33,7 @@ class ScoreOptions:
     run_id: str | None = None
     use: Use = Use.SCORING
     max_pixels: int | None = None
+    photo_timeout_s: float = PHOTO_TIMEOUT_S
 
     @property
     def params(self) -> dict[str, Any]:

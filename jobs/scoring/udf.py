@@ -82,7 +82,7 @@ def predictions(images: DataFrame, subject: Subject, options: ScoreOptions) -> D
     columns.check(images, options.content_column, options.keep, IDENTITY)
     version = subject.version
     spark = images.sparkSession
-    key = (version.manifest_digest, *sorted(options.params.items()))
+    key = (version.manifest_digest, options.photo_timeout_s, *sorted(options.params.items()))
     predict, fields = udfs.once(spark, key, lambda: _udf(spark, subject.model, options))
     content = columns.the(images, options.content_column)
     scored = images.select(*columns.kept(images, options.keep), predict(content).alias(_SCORED))
@@ -121,7 +121,8 @@ def _udf(spark: SparkSession, model: Path, options: ScoreOptions) -> tuple[Any, 
         )
     _check_known(set(options.params), metadata)
     fields = [name for name in outputs.input_names() if name not in ("status", "error")]
-    return udfs.udf(spark, shipping.ship(spark, model), options.params), fields
+    shipped = shipping.ship(spark, model)
+    return udfs.udf(spark, shipped, options.params, options.photo_timeout_s), fields
 
 
 def _check_known(params: set[str], metadata: Any) -> None:

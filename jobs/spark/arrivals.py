@@ -2,7 +2,7 @@
 
 Nothing of stagewright is installed on executors, and what the model brings is what is to be checked. So this module
 travels by value inside the UDF, which comes from the driver as the job itself does, and the part of it that runs on a
-worker uses the standard library and MLflow only.
+worker uses the standard library, PySpark and MLflow only.
 """
 
 import hashlib
@@ -19,14 +19,21 @@ from types import ModuleType
 from typing import Any
 
 import pandas as pd
-from pyspark import cloudpickle
+from pyspark import TaskContext, cloudpickle
 
 from registry.trust.manifest import MANIFEST
+
+from . import hangs
+from .isolation import Isolated
 
 # Spelt by pyfunc_models too, which travels in the version that the model was packaged with.
 SHIPPED = "stagewright-shipped.json"
 # Where a worker process remembers what it has compared: this module comes anew with each task.
 _MEMORY = "_stagewright_arrivals"
+_ISOLATED = "isolated"
+
+# Beyond any photo's share, which is 5 s of one core: docs/predictions.md.
+PHOTO_TIMEOUT_S = 60.0
 
 Answer = Callable[[Iterator[pd.Series]], Iterator[pd.DataFrame]]
 
@@ -58,17 +65,20 @@ class Sent:
         return cls(named, frozenset(apart))
 
 
-def guarded(answer: Answer, sent: Sent, fetched_by_workers: bool) -> Answer:
+def guarded(
+    answer: Answer, sent: Sent, fetched_by_workers: bool, photo_timeout_s: float = PHOTO_TIMEOUT_S
+) -> Answer:
     """The function of MLflow's UDF, which loads a directory only if it holds what was sent.
 
     `fetched_by_workers`: whether MLflow has each worker look for the model under a name that others can guess, as on
     Spark Connect; it then looks in a folder of the worker's own. The function raises RuntimeError on a worker where a
-    file is missing, changed or added.
+    file is missing, changed or added. A photo that takes `photo_timeout_s` to read ends the worker, and a task that is
+    tried again reads photos in a child process: see `isolation`.
     """
     files, apart = dict(sent.files), sent.apart
 
     def checked(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        restore = _intercept(files, apart, fetched_by_workers)
+        restore = _intercept(files, apart, fetched_by_workers, photo_timeout_s)
 
         def after_loading() -> Iterator[pd.Series]:
             # MLflow loads before it asks for rows, and rows may come from another UDF, which loads then.
@@ -80,6 +90,7 @@ def guarded(answer: Answer, sent: Sent, fetched_by_workers: bool) -> Answer:
             yield from answer(after_loading())
         finally:
             restore()
+            _end_isolation(files)
 
     return checked
 
@@ -87,7 +98,9 @@ def guarded(answer: Answer, sent: Sent, fetched_by_workers: bool) -> Answer:
 # --- on a worker
 
 
-def _intercept(files: dict[str, str], apart: frozenset[str], fetched_by_workers: bool) -> Callable[[], None]:
+def _intercept(
+    files: dict[str, str], apart: frozenset[str], fetched_by_workers: bool, photo_timeout_s: float
+) -> Callable[[], None]:
     """Have whatever MLflow loads in this process compared first; returns what ends that."""
     # The module itself, not the loader that MLflow has in its place until somebody imports it.
     pyfunc: Any = import_module("mlflow.pyfunc")
@@ -102,9 +115,11 @@ def _intercept(files: dict[str, str], apart: frozenset[str], fetched_by_workers:
         known = (folder, _digest_of(files))
         if known not in _memory():
             _compare(folder, files, apart)
-        loaded = original(folder, *args, **kwargs)
+        loaded = _loaded(original, folder, *args, **kwargs)
         _memory().update({known: True, _digest_of(files): True})
-        return _known_by_content(loaded, files)
+        isolated = Isolated(folder, photo_timeout_s, check=lambda: _compare(folder, files, apart))
+        hangs.watch(loaded.unwrap_python_model(), photo_timeout_s)
+        return _isolating(_known_by_content(loaded, files), isolated, files)
 
     def restore() -> None:
         if pyfunc.load_model is load_checked:
@@ -113,6 +128,22 @@ def _intercept(files: dict[str, str], apart: frozenset[str], fetched_by_workers:
 
     pyfunc.load_model = load_checked
     return restore
+
+
+def _loaded(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Raises RuntimeError with one line where this worker has not what the model imports."""
+    try:
+        return load(*args, **kwargs)
+    except Exception as error:
+        cause: BaseException = error
+        while type(cause).__module__.startswith("mlflow.") and cause.__cause__ is not None:
+            cause = cause.__cause__
+        if not isinstance(cause, ImportError):
+            raise
+        raise RuntimeError(
+            f"This worker cannot import what the model needs: {cause}. Install the model's requirements.txt on all "
+            "executors."
+        ) from error
 
 
 def _check_asked(files: dict[str, str]) -> None:
@@ -180,6 +211,30 @@ def _known_by_content(loaded: Any, files: dict[str, str]) -> Any:
     if hasattr(spec, "model_digest") and MANIFEST in files:
         model.spec = replace(spec, model_digest=files[MANIFEST])
     return loaded
+
+
+def _isolating(loaded: Any, isolated: Isolated, files: dict[str, str]) -> Any:
+    """Have `isolated` answer in each task that is tried again: MLflow keeps what it loaded for later ones on a cluster.
+
+    What ended the task before may be in its photos, or may have been anything else.
+    """
+    answer = loaded.predict
+
+    def predict(data: Any, params: Any = None) -> Any:
+        task = TaskContext.get()
+        if task is None or task.attemptNumber() == 0:
+            return answer(data, params=params)
+        _memory()[_ISOLATED, _digest_of(files)] = isolated
+        return isolated.predict(data, params)
+
+    loaded.predict = predict
+    return loaded
+
+
+def _end_isolation(files: dict[str, str]) -> None:
+    isolated = _memory().pop((_ISOLATED, _digest_of(files)), None)
+    if isolated is not None:
+        isolated.close()
 
 
 def _digest_of(files: dict[str, str]) -> str:

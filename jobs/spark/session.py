@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,9 @@ DEFAULTS: dict[str, str] = {
 LOCAL_DEFAULTS: dict[str, str] = {
     "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
 }
+# A local master gives up at a task's first failure, whatever its settings say; clusters try it so often.
+MAX_FAILURES = "spark.task.maxFailures"
+DEFAULT_MAX_FAILURES = "4"
 
 # What Spark's scripts give to the JVM of a session.
 _JVM_OPTIONS = "SPARK_SUBMIT_OPTS"
@@ -52,13 +56,16 @@ def open_session(
 ) -> SparkSession:
     """The session that is there already (`spark-submit`, a notebook), else a new one.
 
-    `master` None leaves the choice to spark-submit, which means all local cores where nothing else is set. What a JVM
-    that is started here has to say goes to the file `log`, else to stderr. Settings that an existing session has are
-    not changed, but for `conf`. Raises SparkUnavailable.
+    `master` None leaves the choice to spark-submit, which means all local cores where nothing else is set. A local
+    master tries a task again, as often as a cluster does. What a JVM that is started here has to say goes to the file
+    `log`, else to stderr. Settings that an existing session has are not changed, but for `conf`. Raises
+    SparkUnavailable.
     """
     own = dict(conf or {})
     _choose_python(own, master)
     running = SparkSession.getActiveSession()
+    if running is None:
+        master = _trying_again(master or own.pop("spark.master", None), own)
     defaults = {**DEFAULTS, **(LOCAL_DEFAULTS if _is_local(master) else {})}
     builder = SparkSession.builder.appName("stagewright").config(map={**({} if running else defaults), **own})
     if master:
@@ -77,6 +84,28 @@ def open_session(
     if running is None:
         atexit.register(jvm.end)  # before this process's temporary folder goes
     return session
+
+
+def _trying_again(master: str | None, conf: Mapping[str, str]) -> str | None:
+    """The same master, but that a local one whose user did not say how often it tries a task tries it again."""
+    if master is None and not _is_set_elsewhere():
+        master = "local[*]"
+    local = re.fullmatch(r"local(?:\[(\d+|\*)\])?", master or "")
+    if local is None:
+        return master
+    return f"local[{local[1] or 1},{conf.get(MAX_FAILURES, DEFAULT_MAX_FAILURES)}]"
+
+
+def _is_set_elsewhere() -> bool:
+    """Whether spark-submit may know of a master: it runs us, or its settings name one."""
+    if os.environ.keys() & {"PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "MASTER", "SPARK_REMOTE"}:
+        return True
+    home = os.environ.get("SPARK_HOME")
+    folder = os.environ.get("SPARK_CONF_DIR") or (home and str(Path(home) / "conf"))
+    defaults = Path(folder) / "spark-defaults.conf" if folder else None
+    if defaults is None or not defaults.is_file():
+        return False
+    return re.search(r"^\s*spark\.master\b", defaults.read_text(errors="replace"), re.MULTILINE) is not None
 
 
 @contextmanager

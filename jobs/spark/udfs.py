@@ -32,12 +32,16 @@ def once(spark: SparkSession, key: tuple[Hashable, ...], make: Callable[[], T]) 
     return found
 
 
-def udf(spark: SparkSession, model: Path, params: Mapping[str, Any]) -> Any:
-    """The UDF of a model directory, as `shipping` made it ready; workers load only what it holds now."""
+def udf(spark: SparkSession, model: Path, params: Mapping[str, Any], photo_timeout_s: float) -> Any:
+    """The UDF of a model directory, as `shipping` made it ready; workers load only what it holds now.
+
+    What a photo does that takes `photo_timeout_s` to read, or crashes a worker: see `isolation`.
+    """
     sent = Sent.of(model)
     with shipping.private_temporary_folder():
         made = mlflow.pyfunc.spark_udf(spark, str(model), env_manager="local", params=dict(params) or None)
-    answer = guarded(made.func, sent, fetched_by_workers=shipping.context_of(spark) is None)
+    by_workers = shipping.context_of(spark) is None
+    answer = guarded(made.func, sent, fetched_by_workers=by_workers, photo_timeout_s=photo_timeout_s)
     # A deterministic UDF that a later filter mentions is run twice for each row: once to filter, once to answer.
     return _pandas_udf(answer, made.returnType).asNondeterministic()
 

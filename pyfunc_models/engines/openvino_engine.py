@@ -29,17 +29,20 @@ class OpenVinoEngine:
                 f"This worker's CPU has no bf16 arithmetic and would only emulate it slowly; "
                 f"run with precision {Precision.F32.value!r} or on CPUs with avx512_bf16 or AMX."
             )
-        compiled = core.compile_model(
-            str(graph),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": _hint(precision),
-                "INFERENCE_NUM_THREADS": device.threads,
-                "NUM_STREAMS": device.threads,
-                # Pinned threads start at core 0 in every process: two workers would share one core.
-                "ENABLE_CPU_PINNING": False,
-            },
-        )
+        settings = {
+            "INFERENCE_PRECISION_HINT": _hint(precision),
+            "INFERENCE_NUM_THREADS": device.threads,
+            "NUM_STREAMS": device.threads,
+            # Pinned threads start at core 0 in every process: two workers would share one core.
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            compiled = core.compile_model(str(graph), "CPU", settings)
+        except RuntimeError as error:
+            raise EngineUnavailable(
+                f"OpenVINO {ov.__version__} on this worker cannot load the graph {graph.name}: {_last_line(error)}. "
+                "The model's requirements.txt names the version that wrote it; install that on the executors."
+            ) from error
         self.slots = device.threads
         self.batch_size = _batch_size(device.threads)
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
@@ -65,6 +68,12 @@ def load(graphs: Path, device: Device, precision: Precision) -> OpenVinoEngine:
     """Compile the OpenVINO IR in `graphs` for this worker's threads."""
     graph = INT8_GRAPH if precision is Precision.INT8 else GRAPH
     return OpenVinoEngine(graphs / graph, device, precision)
+
+
+def _last_line(error: Exception) -> str:
+    """OpenVINO puts the places in its sources first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__
 
 
 def _batch_size(threads: int) -> int:

@@ -89,6 +89,13 @@ def load(graphs: Path, device: Device, precision: Precision) -> TorchEngine:
             "CUDA devices here. Check the driver and CUDA_VISIBLE_DEVICES on this worker, or set "
             "STAGEWRIGHT_DEVICE=cpu to run on its CPU."
         )
-    program = torch.export.load(graphs / GRAPH)
+    try:
+        program = torch.export.load(graphs / GRAPH)
+    except (RuntimeError, ValueError, AssertionError, KeyError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+        raise EngineUnavailable(
+            f"torch {torch.__version__} on this worker cannot load the graph {GRAPH}: {said}. The model's "
+            "requirements-gpu.txt names the version that wrote it; install that on the executors."
+        ) from error
     program = move_to_device_pass(program, str(device))
     return TorchEngine(program.module(), device, precision)

@@ -24,7 +24,7 @@ from ..worker import manifest
 from ..worker.choices import DecodeChoice
 from ..worker.image_model import CALLABLES, LABELS, PREPROCESS, ImageModel, OwnCode
 from ..worker.spec import EXACT, ModelSpec
-from . import digests
+from . import digests, golden_photos
 from .errors import PackagingError
 from .export import export
 from .measuring import DEFAULT_MIN_AGREEMENT, GoldenPhotos, calibration_images, hold_to, measure
@@ -88,10 +88,12 @@ def package(
         labels_count = _write_labels(labels, width, options.kind, model)
         (model / PREPROCESS).write_text(preprocess.to_json())
         pickled = _write_callables(options.own_code, model)
-        measured = {}
+        measured, reader = {}, _reader(preprocess, options)
         if golden:
-            measured = _measured(model, _reader(preprocess, options), offering, golden)
+            measured = _measured(model, reader, offering, golden)
             hold_to(measured, options.min_agreement)
+        golden_photos.answered(reader, model, offering).write(model)
+        golden_photos.hold(reader, model, offering)
         code = copy_wrapper(Path(scratch), without=STAYS_BEHIND)
         parts = digests.of_parts(model, code, preprocess, golden)
         spec = ModelSpec(

@@ -86,13 +86,15 @@ class Side:
         return self.model.own_code.transform is not None
 
     def engine(self, precision: str) -> Engine:
-        """The graph, loaded once for each process by the version's own store.
+        """The graph, loaded once for each process by the version's own store, which has answered its golden photos.
 
-        Raises ValueError on a precision that there is not.
+        Raises ValueError on a precision that there is not, and what the version's self-test does.
         """
         wanted = self._module("engines").Precision(precision)
         store, model = self._module(*STORE), self.model
         engine: Engine = store.engine(self.verified, model._graphs, self.device, wanted)
+        if getattr(model, "golden", None) is not None:
+            self._module("worker.proving").prove(model, engine, self.device, precision)
         return engine
 
     def decode(self, content: bytes | None, **limit: int) -> Photo | Fault:

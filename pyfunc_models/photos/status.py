@@ -14,6 +14,9 @@ class Status(StrEnum):
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
     MISSING = "missing"
+    # Said by the job, of a photo that no wrapper survives.
+    CRASHED = "crashed"
+    TIMEOUT = "timeout"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,12 @@ from ..photos.decode import DEFAULT_MAX_PIXELS, decode
 from ..photos.reduced import REDUCED
 from ..photos.status import RowFault, Status
 from ..transforms import usual_photo
+from ..transforms.compiled_resample import Compiler
 from ..transforms.preprocess import Preprocess, resized_size
 from ..transforms.usual_photo import Photo
-from . import model_store, pipeline
+from . import model_store, needs, pipeline, proving
 from .choices import ContentChoice, DecodeChoice
+from .self_test import SelfTest
 from .spec import EXACT, ModelSpec
 
 # Where things lie below `artifacts/model` of the MLflow model directory.
@@ -60,6 +62,8 @@ class ImageModel(PythonModel, ABC):
     outputs: ClassVar[list[ColSpec]]
     params: ClassVar[list[ParamSpec]] = []
     labelled: ClassVar[bool] = False
+    golden: SelfTest | None = None
+    """The version's self-test; None in those of before."""
 
     @abstractmethod
     def columns(self, outputs: Outputs, params: dict[str, Any]) -> dict[str, Column]:
@@ -100,14 +104,17 @@ class ImageModel(PythonModel, ABC):
     def load_context(self, context: Any) -> None:
         """Verify the model directory, then read what is small; the graph is loaded by the first prediction.
 
-        Raises manifest.ManifestError where a file is not what was packaged.
+        Raises manifest.ManifestError where a file is not what was packaged, needs.NodeError where this machine lacks
+        what the version needs.
         """
         self._graphs = Path(context.artifacts["model"])
         root = self._graphs.parent.parent
-        self._verified = model_store.verify_once(root)
+        self.verified = model_store.verify_once(root)
         # Now, while this folder is there: another version with equal code may use the module when it is gone.
         engine_module(device.current())
         self.spec = ModelSpec.read(root)
+        needs.check(self.spec)
+        self.golden = SelfTest.find(self._graphs)
         self.preprocess = Preprocess.from_json((self._graphs / PREPROCESS).read_text())
         self.own_code = _unpickle(self._graphs / CALLABLES) if self.spec.pickled else OwnCode()
         device.settle()
@@ -155,7 +162,14 @@ class ImageModel(PythonModel, ABC):
         if choice is DecodeChoice.FULL and self._is_usual:
             pixels = usual_photo.decode(content, max_pixels=max_pixels)
             if pixels is not None:
+                proving.prove_usual(self)
                 return pixels
+        return self.decode_by_pillow(content, choice, max_pixels)
+
+    def decode_by_pillow(
+        self, content: bytes | None, choice: DecodeChoice, max_pixels: int = DEFAULT_MAX_PIXELS
+    ) -> Photo | RowFault:
+        """As `decode`, without the way around Pillow that the usual photo takes to the same pixels."""
         orientation, needed = self.preprocess.orientation, self._needed(choice, max_pixels)
         return decode(content, orientation=orientation, max_pixels=max_pixels, needed=needed)
 
@@ -229,12 +243,28 @@ class ImageModel(PythonModel, ABC):
     def engine(self, precision: str | None, here: device.Device) -> Engine:
         """The graph on `here`, loaded once for each process. Raises ValueError on a precision that is not offered."""
         _check_offered("precision", precision or Precision.F32, self.spec.precisions)
-        return model_store.engine(self._verified, self._graphs, here, Precision(precision or "f32"))
+        return model_store.engine(self.verified, self._graphs, here, Precision(precision or "f32"))
+
+    def test_itself(self, precision: str = Precision.F32, decode: str = DecodeChoice.FULL) -> None:
+        """Answer the golden photos in every way that a job by these choices may take; nothing where there are none.
+
+        Raises SelfTestError with one line that says what differs, EngineUnavailable, and ValueError on a choice that
+        is not offered.
+        """
+        _check_offered("decode", decode, self.spec.decodes)
+        here = device.current()
+        proving.prove(self, self.engine(precision, here), here, precision, DecodeChoice(decode))
+        if decode == DecodeChoice.FULL and self._is_usual:
+            proving.check_usual(self, Compiler(worth=0))
 
     def _score(self, contents: list[bytes | None], params: dict[str, Any]) -> pipeline.Scored:
         here = device.current()
-        _check_offered("decode", params.get("decode") or DecodeChoice.FULL, self.spec.decodes)
-        return self.infer(contents, self.engine(params.get("precision"), here), here, params)
+        choice = params.get("decode") or DecodeChoice.FULL
+        _check_offered("decode", choice, self.spec.decodes)
+        precision = params.get("precision") or Precision.F32
+        engine = self.engine(precision, here)
+        proving.prove(self, engine, here, precision, DecodeChoice(choice))
+        return self.infer(contents, engine, here, params)
 
     def _answers(self, scored: pipeline.Scored, rows: int, params: dict[str, Any]) -> dict[str, Column]:
         if scored.outputs is None:

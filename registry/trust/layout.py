@@ -37,6 +37,7 @@ _ALLOWED = _NEEDED | {
     digests.LABELS,
     digests.CALLABLES,
     digests.INT8_GRAPH,
+    digests.SELF_TEST,
     f"{digests.ARTIFACTS}/model-int8.bin",
 }
 _CODE = re.compile(
@@ -55,6 +56,7 @@ set_model(MODEL())
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9A-Za-z.+!_-]+")
 _PYTHON = re.compile(r"python=[0-9.]+|pip(?:[<=>]=?[0-9.]+)?")
 _MAX_TEXT = 1 << 20
+_MAX_SELF_TEST = 16 << 20
 
 
 def check(directory: Path, listed: Mapping[str, str], kind: object) -> None:
@@ -67,6 +69,7 @@ def check(directory: Path, listed: Mapping[str, str], kind: object) -> None:
     _check_script(directory, listed, kind)
     mlmodel.check(directory)
     _check_environment(directory, listed)
+    _check_self_test(directory, listed)
     program.check(directory / digests.PROGRAM, digests.PROGRAM)
 
 
@@ -107,6 +110,12 @@ def _check_script(directory: Path, listed: Mapping[str, str], kind: object) -> N
         )
     if _text(directory, ENTRYPOINT) != _SCRIPT.format(wrapper=name, kind=kind):
         raise _wrong(ENTRYPOINT, f"is not the script that packaging writes for {name} and kind {kind!r}")
+
+
+def _check_self_test(directory: Path, listed: Iterable[str]) -> None:
+    """Data of a known size: workers read it whole."""
+    if digests.SELF_TEST in set(listed) and (directory / digests.SELF_TEST).stat().st_size > _MAX_SELF_TEST:
+        raise _wrong(digests.SELF_TEST, "is too large")
 
 
 def _check_environment(directory: Path, listed: Iterable[str]) -> None:

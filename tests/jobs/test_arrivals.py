@@ -181,6 +181,16 @@ def test_a_worker_leaves_what_it_was_sent_as_it_is_for_the_next_one(model: Path,
     assert Sent.of(arrived) == Sent.of(model)
 
 
+def test_a_worker_that_lacks_a_package_says_so_in_one_line(model: Path) -> None:
+    script = model / "entrypoint.py"
+    script.write_text(f"import no_such_package\n{script.read_text()}")
+    with pytest.raises(
+        RuntimeError, match=r"No module named 'no_such_package'\. Install the model's req"
+    ) as raised:
+        list(guarded(loading(model), Sent.of(model), fetched_by_workers=False)(iter([RED])))
+    assert "\n" not in str(raised.value)
+
+
 def test_rows_may_come_from_another_models_udf(model: Path, tmp_path: Path) -> None:
     registry = Registry()
     other = registry.fetch(registry.resolve("models:/colours/2"), tmp_path / "other")

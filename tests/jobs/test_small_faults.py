@@ -255,13 +255,16 @@ def test_an_output_that_cannot_be_written_is_one_line_and_sparks_log_is_named(
     assert "cannot be written" in done.stderr or "There is something" in done.stderr
 
 
-def test_a_killed_worker_is_told_in_one_line(stagewright: str, fixture: Fixture, tmp_path: Path) -> None:
+def test_where_nothing_is_tried_again_a_killed_worker_is_told_in_one_line(
+    stagewright: str, fixture: Fixture, tmp_path: Path
+) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for i in range(1500):
         (photos / f"{i}.jpg").write_bytes(PLAIN["red-64x48.jpg"])
     command = score(fixture, stagewright, tmp_path / "out")
     command[command.index(str(fixture.photos))] = str(photos)
+    command[command.index("local[1]")] = "local[1,1]"
     killed = threading.Event()
 
     def kill_first_worker() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
+import pytest
 import torch
 
 from mlruns_fixture import LABELS, PREPROCESS, ColourNet
 from mlruns_fixture.photos import draw_golden
 from pyfunc_models.packaging import OwnCode, PackageOptions, package
+from pyfunc_models.worker import manifest
 from pyfunc_models.worker.spec import ModelSpec
+from registry.errors import InvalidPackage
+from registry.trust import layout
 from registry.trust.packaged import PackagedModel
 
 from . import own_code
@@ -28,6 +33,29 @@ def test_a_classifier(colours: Path, tmp_path: Path) -> None:
     again = held_together(package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "again"))
     assert (first.model_digest, first.contents) == (again.model_digest, again.contents)
     assert first.manifest_digest != again.manifest_digest
+
+
+def test_the_same_model_with_other_golden_answers_is_the_same(colours: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(colours, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    file = copy / "artifacts/model/self-test.json"
+    file.write_text(file.read_text().replace('"processor": "', '"processor": "Another '))
+    manifest.write(copy)
+    first, other = PackagedModel.read(fresh(colours, tmp_path)), PackagedModel.read(copy)
+    assert (first.model_digest, first.contents) == (other.model_digest, other.contents)
+    assert first.manifest_digest != other.manifest_digest
+
+
+def test_golden_answers_are_held_to_a_size(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "_MAX_SELF_TEST", 1000)
+    with pytest.raises(InvalidPackage, match=r"self-test\.json' is too large"):
+        PackagedModel.read(fresh(colours, tmp_path))
+
+
+def fresh(colours: Path, tmp_path: Path) -> Path:
+    """As it was packaged: other tests may have imported its code."""
+    return shutil.copytree(colours, tmp_path / "fresh", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def test_an_embedder_with_code_of_ones_own(tmp_path: Path) -> None:
