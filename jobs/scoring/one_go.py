@@ -25,6 +25,7 @@ from .sinks import Sink
 from .udf import Subject, predictions, takes_paths
 
 Say = Callable[[str], None]
+_ALGORITHM = "mapreduce.fileoutputcommitter.algorithm.version"
 
 
 def run(
@@ -41,6 +42,7 @@ def run(
             "--quarantine goes with Parquet and Delta outputs of photos, files and tables of files, not with what is "
             "scored in one go. Take the rows whose `status` is not 'ok' from the output instead."
         )
+    _check_committer(spark)
     version = subject.version
     reading = sources.read_for(spark, job.source, job.options, takes_paths(subject.model), say)
     into = into or job.sink
@@ -53,6 +55,16 @@ def run(
         run.outcome = outcome(finished)
         finished.check_budget(job.max_error_rate)
     return finished
+
+
+def _check_committer(spark: SparkSession) -> None:
+    """Raises InputError where tasks of Spark's writer would show what they have written before the job is done."""
+    for name in (f"spark.hadoop.{_ALGORITHM}", _ALGORITHM):
+        if spark.conf.get(name, None) == "2":
+            raise InputError(
+                f"With {name}=2 readers see what tasks have written before the job is done, and a task that is tried "
+                "again may leave its rows twice. Leave it at 1."
+            )
 
 
 def run_at(

@@ -11,6 +11,8 @@ from ..errors import JobFailed
 
 # `package.module.SomeError: what it says`, the last line of a Python traceback.
 _RAISED = re.compile(r"^[\w.]+(Error|Exception|Unavailable)\b.*: ")
+# What stands before such an error's own name says to nobody where to look.
+_MODULE = re.compile(r"^(?:\w+\.)+(?=\w+: )")
 # `Lost task 0.3 in stage 1.0 (TID 3) (host executor 1): ` and then what it died of.
 _LOST_TASK = re.compile(r"most recent failure: Lost task .*?\): (.*)")
 _JAVA_CLASS = re.compile(
@@ -134,7 +136,7 @@ def explain(error: Exception) -> str:
         return GONE
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("\tat ")]
     raised = [line for line in lines if _RAISED.match(line) and not _JAVA_CLASS.match(line)]
-    reason = raised[-1] if raised else _of_java(lines) or type(error).__name__
+    reason = _MODULE.sub("", raised[-1]) if raised else _of_java(lines) or type(error).__name__
     return reason if reason.endswith((".", "!", "?")) else f"{reason}."
 
 

@@ -380,6 +380,18 @@ def test_what_cannot_be_cut_is_scored_in_one_go_and_shown_when_it_is_done(
     assert any("Nothing new" in line for line in said)
 
 
+def test_a_committer_that_shows_parts_is_refused(
+    spark: SparkSession, score: Score, tmp_path: Path, table: Source
+) -> None:
+    algorithm = {"mapreduce.fileoutputcommitter.algorithm.version": "2"}
+    with (
+        set_for_now(spark, algorithm),
+        pytest.raises(InputError, match=r"version=2 readers see.* Leave it at 1"),
+    ):
+        score(source=table, format="orc", **KEYED)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.usefixtures("small_splits")
 def test_a_job_ends_early_once_its_budget_cannot_be_kept(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: Source
