@@ -128,9 +128,10 @@ def _recorded(command: _Command) -> Iterator[Recording]:
     name = f"score {version.name} {version.number}"
     said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
     with (
+        runs.remembering(command.output.store) as remember,
         recorded(command.registry, version, name, said, job.experiment) as run,
-        runs.kept(command.output.store, run.run_id),
     ):
+        remember(run.run_id)
         yield run
 
 

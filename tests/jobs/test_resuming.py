@@ -20,7 +20,7 @@ from jobs.scoring.place.stores import Folder
 from jobs.scoring.report import ScoreReport
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
-from registry import Registry, RunStatus
+from registry import Registry, RegistryError, RunStatus
 
 PHOTO = PLAIN["red-64x48.jpg"]
 Score = Callable[..., ScoreReport]
@@ -234,6 +234,41 @@ def test_the_run_of_a_command_that_was_killed_does_not_stay_running(
     score()
     assert registry.run(run_id).status is RunStatus.KILLED
     assert "ended" in left.read_text()
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_run_whose_end_the_registry_could_not_be_told_is_ended_by_the_next_command(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise RegistryError("the registry went away")
+
+    with monkeypatch.context() as while_gone:
+        while_gone.setattr(Registry, "finish_run", gone)
+        with pytest.raises(RegistryError, match="went away"):
+            score()
+    [left] = (tmp_path / "out" / "_stagewright" / "runs").iterdir()
+    assert Registry().run(left.stem).status is RunStatus.RUNNING
+    score()
+    assert Registry().run(left.stem).status is RunStatus.KILLED
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_run_whose_command_was_killed_once_the_registry_knew_its_end_keeps_that_end(
+    score: Score, tmp_path: Path
+) -> None:
+    run_id = score().scoring_run_id
+    left = tmp_path / "out" / "_stagewright" / "runs" / f"{run_id}.json"
+    left.write_text(json.dumps({"run_id": run_id, "since": "2026-01-01T00:00:00+00:00"}))
+    score()
+    assert Registry().run(run_id).status is RunStatus.FINISHED
+    assert "ended" in left.read_text()
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_folder_that_a_command_killed_at_once_left_empty_is_begun_in(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert score().rows == 24
 
 
 # --- tables

@@ -120,7 +120,8 @@ class Folder:
 
     def is_free(self) -> bool:
         try:
-            return os.listdir(self.root) == [PRIVATE]  # noqa: PTH208
+            # An empty folder is what a command leaves that ends as it begins, and what a new volume is.
+            return set(os.listdir(self.root)) <= {PRIVATE}  # noqa: PTH208
         except FileNotFoundError:
             return True
         except NotADirectoryError:
