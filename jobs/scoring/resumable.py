@@ -73,6 +73,7 @@ def run(
         if isinstance(store, Folder):
             store.clear_unfinished()
         found = begun.meaning(registry, store, job.model, now(job))
+        begun.check_meant(store, found, subject.version)
         if found.line:
             say(found.line)
         runs.end_those_of_the_dead(store, registry, say)

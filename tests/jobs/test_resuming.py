@@ -14,9 +14,11 @@ from pyspark.sql import SparkSession
 
 from jobs import ErrorBudgetExceeded, InputError, ScoreJob, ScoreOptions, Sink, Source, run
 from jobs.errors import OutputBusy
+from jobs.scoring.batch import check
 from jobs.scoring.place import owner, work
 from jobs.scoring.place.delta import Commits
 from jobs.scoring.place.stores import Folder
+from jobs.scoring.place.writer import CHUNK, writer
 from jobs.scoring.report import ScoreReport
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
@@ -209,6 +211,33 @@ def test_a_record_that_cannot_be_read_is_no_output_to_go_on_with(score: Score, t
         record.write_text(content)
         with pytest.raises(InputError, match=r"[Nn]ame another output"):
             score()
+
+
+@pytest.mark.usefixtures("photos", "small_chunks")
+def test_a_command_that_meant_another_version_than_the_output_was_begun_with_meanwhile_is_told_so(
+    spark: SparkSession, score: Score, tmp_path: Path
+) -> None:
+    job = ScoreJob("models:/colours/Production", Source(str(tmp_path / "in")), Sink(str(tmp_path / "out")))
+    slow = check(Registry(), job)
+    Registry().promote("colours", 2, "Production", because="sharper")
+    score()
+    undo(tmp_path, 2)
+    with pytest.raises(InputError, match=r"begun .* with models:/colours/2.*Run it again"):
+        run(spark, Registry(), job, [].append, slow)
+    assert set(rows(tmp_path, "model_version")) == {2}
+
+
+def test_whoever_comes_second_with_a_chunk_tells_what_the_first_one_made(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+
+    def write(status: str) -> None:
+        rows = pa.RecordBatch.from_pylist([{"status": status, CHUNK: "one"}] * 2)
+        list(writer(Folder(str(tmp_path)), "part-{}.parquet", "run", {}, told.append)(iter([rows])))
+
+    write("ok")
+    write("missing")
+    assert [said["by_status"] for said in told] == [{"ok": 2}, {"ok": 2}]
+    assert told[0]["bytes"] == told[1]["bytes"] == (tmp_path / "part-one.parquet").stat().st_size
 
 
 def test_two_jobs_at_once_are_one_that_works_and_one_that_says_who_works(

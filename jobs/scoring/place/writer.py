@@ -59,7 +59,14 @@ def _write(
         said = _fill(file, rows, {"name": name, **about}, footer)
         if store.put_new(name, file):
             return said
-    return {**said, "first": False}
+    # What is there counts: whoever was first may have found a photo that has gone since.
+    return {**said, **_said_by(store, name), "first": False}
+
+
+def _said_by(store: Store, name: str) -> dict[str, Any]:
+    with store.open(name) as file:
+        said: dict[str, Any] = json.loads(pq.read_metadata(file).metadata[FOOTER])
+    return {**said, "bytes": store.size(name)}
 
 
 def _fill(file: Path, rows: Batches, about: dict[str, Any], footer: dict[bytes, bytes]) -> dict[str, Any]:
