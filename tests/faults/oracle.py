@@ -58,7 +58,7 @@ def judge(output: Path, output_format: str, expected: Expected) -> Verdict:
     unfinished = [file.name for file in (output / PRIVATE / "unfinished").glob("*")]
     wrong = [str(key) for key, said in expected.answers.items() if found.get(key, said) != said]
     wrong += [str(key) for key in found.keys() - expected.answers.keys()]
-    wrong += _said_otherwise(output, rows.num_rows)
+    wrong += _said_otherwise(output, Counter(rows["status"].to_pylist()))
     return Verdict(
         lost=len(expected.answers.keys() - identities.keys()),
         twice=sum(count - 1 for count in identities.values()),
@@ -96,8 +96,12 @@ def _jobs(output: Path) -> int:
     return len({file.stem.rpartition("-")[2] for file in output.glob("*.parquet")})
 
 
-def _said_otherwise(output: Path, rows: int) -> list[str]:
-    """Where the output's own record says another number of rows."""
+def _said_otherwise(output: Path, there: Counter[str]) -> list[str]:
+    """Where the output's own record says other rows than there are."""
     last = max((output / PRIVATE).glob("finished-*.json"), default=None)
-    said = json.loads(last.read_text())["rows"] if last else None
-    return [] if said == rows else [f"{last and last.name} says {said} rows, and there are {rows}"]
+    said = json.loads(last.read_text()) if last else {"rows": 0, "by_status": {}}
+    if (said["rows"], said["by_status"]) == (there.total(), dict(there)):
+        return []
+    return [
+        f"{last and last.name} says {said['rows']} rows, {said['by_status']}, and there are {dict(there)}"
+    ]
