@@ -132,6 +132,23 @@ def test_readers_learn_of_no_file_but_whole_chunks(score: Score, tmp_path: Path,
     assert not list((tmp_path / "out" / "_stagewright" / "unfinished").iterdir())
 
 
+@pytest.mark.usefixtures("photos", "small_chunks")
+def test_what_a_worker_left_that_was_killed_while_it_wrote_is_gone_when_the_job_is_done(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "out" / "_stagewright" / "unfinished" / "left-by-a-killed-worker"
+    write = work.write
+
+    def killed_meanwhile(*args: Any) -> Any:
+        told = write(*args)
+        left.touch()
+        return told
+
+    monkeypatch.setattr(work, "write", killed_meanwhile)
+    assert score().rows == 24
+    assert not left.exists()
+
+
 def test_a_photo_that_goes_before_it_is_scored_is_a_row_that_says_so(
     score: Score, tmp_path: Path, photos: Path
 ) -> None:

@@ -61,6 +61,9 @@ class Store(Protocol):
     def unfinished(self) -> contextlib.AbstractContextManager[Path]:
         """A new local file to be filled for `put_new`; gone afterwards."""
 
+    def clear_unfinished(self) -> None:
+        """Remove what killed writers left."""
+
 
 def store_at(path: str) -> Store | None:
     """The store that a path or address names; None where only Spark can write there, as with hdfs:."""
