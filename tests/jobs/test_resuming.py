@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from jobs import ErrorBudgetExceeded, InputError, ScoreJob, ScoreOptions, Sink, Source, run
 from jobs.errors import OutputBusy
 from jobs.scoring.batch import check
-from jobs.scoring.place import owner, work
+from jobs.scoring.place import owner, swapping, work
 from jobs.scoring.place.delta import Commits
 from jobs.scoring.place.stores import Folder
 from jobs.scoring.place.writer import CHUNK, writer
@@ -219,6 +219,53 @@ def test_what_was_killed_between_taking_the_place_and_tidying_up_is_tidied_up_la
     Registry().promote("colours", 1, "Production", because="back")
     assert score(follow=True).model_version == 1
     assert len(list(tmp_path.glob("out.version-*"))) == 2
+
+
+@pytest.mark.usefixtures("photos")
+def test_what_was_scored_aside_and_killed_before_it_took_its_place_takes_it_by_the_next_command(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object) -> None:
+        raise RuntimeError("the driver ends before the swap")
+
+    score()
+    Registry().promote("colours", 2, "Production", because="sharper")
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(swapping, "put_in_place", end)
+        with pytest.raises(RuntimeError, match="before the swap"):
+            score(follow=True)
+    made = sorted(file.name for file in (tmp_path / "out.next").glob("*.parquet"))
+    assert score(follow=True).rows_before == 24  # none of it is scored again
+    assert [file.name for file in files(tmp_path)] == made
+    assert [path.name.rpartition("-")[0] for path in tmp_path.glob("out.*")] == ["out.version-1"]
+
+
+@pytest.mark.usefixtures("photos")
+def test_what_was_half_thrown_away_when_its_command_was_killed_is_in_nobodys_way(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score()
+    aside = tmp_path / "out.next" / "_stagewright"
+    aside.mkdir(parents=True)
+    known = json.loads((tmp_path / "out" / "_stagewright" / "job.json").read_text())
+    (aside / "job.json").write_text(json.dumps({**known, "job": "another", "model_version": 7}))
+    Registry().promote("colours", 2, "Production", because="sharper")
+
+    def end(*_: object, **__: object) -> None:
+        (tmp_path / "out.next.thrown" / "_stagewright" / "job.json").unlink()
+        raise RuntimeError("the driver ends")
+
+    removed = shutil.rmtree
+
+    def end_in_the_midst(path: Path, **given: Any) -> None:
+        removed(path, **given) if given else end()
+
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(shutil, "rmtree", end_in_the_midst)
+        with pytest.raises(RuntimeError, match="the driver ends"):
+            score(follow=True)
+    assert score(follow=True).model_version == 2
+    assert [path.name.rpartition("-")[0] for path in tmp_path.glob("out.*")] == ["out.version-1"]
 
 
 def test_a_record_that_cannot_be_read_is_no_output_to_go_on_with(score: Score, tmp_path: Path) -> None:
