@@ -125,6 +125,12 @@ class Work:
             order = replace(order, gateway=self.bench.engine.gateway)
         return replace(order, **given)
 
+    def with_own_registry(self) -> "Work":
+        """The same in a copy of the registry, where what is moved is moved for nobody else."""
+        database = self.bench.folder / f"{self.output.name}.db"
+        shutil.copyfile(self.registry.removeprefix("sqlite:///"), database)
+        return replace(self, registry=f"sqlite:///{database}")
+
     def start(self, **given: Any) -> Driver:
         return self.bench.host.start(self.order(**given))
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 from random import Random
 
 import psutil
+import pyarrow.parquet as pq
 
-from tests.faults.bench import Work, until
+from tests.faults.bench import PARQUET, Work, until
 from tests.faults.fault import Fault, Injected, completed
-from tests.faults.material import PER_CHUNK, PHOTOS
+from tests.faults.material import PER_CHUNK
 from tests.faults.oracle import read
 
 CORES = 2
@@ -53,7 +54,7 @@ def hang(work: Work, chance: Random, most: int) -> Injected:
 def work_lost(work: Work, chance: Random, most: int) -> Injected:
     """Drivers of one job killed in the midst of chunks: each costs no more than one chunk for each core at work."""
     danger = work.bench.danger()
-    work = replace(work, uri=danger.uri, input=work.bench.inputs[PHOTOS], output_format="parquet")
+    work = replace(work, uri=danger.uri)
     again, since = [], time.monotonic()
     while len(again) < most and not work.is_finished():
         before, there = danger.calls(), _decoded(work)
@@ -66,7 +67,8 @@ def work_lost(work: Work, chance: Random, most: int) -> Injected:
         _at_rest(work)
         again.append(danger.calls() - before - (_decoded(work) - there))
     injected = completed(work, len(again), since)
-    assert max(again) <= CORES * PER_CHUNK, again
+    chunk = max(pq.read_metadata(file).num_rows for file in work.output.glob("*.parquet"))
+    assert max(again) <= CORES * chunk, (again, chunk)
     return replace(injected, rows_again=tuple(again))
 
 
@@ -74,7 +76,7 @@ def _decoded(work: Work) -> int:
     """Rows that are there whose photos went through the model's transform."""
     if not work.chunks():
         return 0
-    status = read(work.output, work.output_format)["status"].to_pylist()
+    status = read(work.output, PARQUET)["status"].to_pylist()
     return status.count("ok")
 
 

@@ -69,6 +69,7 @@ def _command_line(order: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     ]
     words += [word for name in order["keep"] for word in ("--keep", name)]
     words += [word for pair in order["conf"].items() for word in ("--conf", "=".join(pair))]
+    words += ["--follow"] if order["follow"] else []
     sys.argv = ["stagewright", *words, "--max-error-rate", "1", "--json"]
     try:
         main()
@@ -93,6 +94,7 @@ def _job(order: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         Sink(order["output"], order["output_format"]),
         ScoreOptions(keep=tuple(order["keep"])),
         max_error_rate=1.0,
+        follow=order["follow"],
     )
     try:
         report = run_job(spark, Registry(), job, _say)

@@ -1,11 +1,15 @@
 """Drivers that are killed at any instant, and the same command again."""
 
+import shutil
 import time
 from random import Random
 
+from mlruns_fixture.build import NAME
+from registry import Registry
 from tests.faults.bench import Work, descendants, gone, until
 from tests.faults.fault import Fault, Injected, completed
-from tests.faults.oracle import PRIVATE
+from tests.faults.material import answers
+from tests.faults.oracle import PRIVATE, read
 
 _GOES_ON = "the same command goes on"
 # More lines and points than any of these jobs has are not reached, and count as no harm.
@@ -91,6 +95,27 @@ def with_its_jvm(work: Work, chance: Random, most: int) -> Injected:
     return completed(work, times, since, left)
 
 
+def while_it_follows(work: Work, chance: Random, most: int) -> Injected:
+    """All is scored again by another version beside the old output, and takes its place once, whole."""
+    work = work.with_own_registry()
+    work.run().check()
+    Registry(work.registry).promote(NAME, 2, "Production", because="sharper")
+    times, since = 0, time.monotonic()
+    for _ in range(most):
+        ended = work.run(follow=True, at={"kill_line": chance.randint(1, LINES)})
+        times += ended.returncode == -9
+        assert ended.returncode in (0, -9), ended
+    since = time.monotonic()
+    work.run(follow=True).check()
+    recovered = time.monotonic() - since
+    [old] = work.output.parent.glob(f"{work.output.name}.version-1-*")
+    kept = answers(read(old, work.output_format), work.input.identity)
+    assert kept == work.bench.answered(work.input, f"models:/{NAME}/1")
+    shutil.rmtree(old)
+    assert not list(work.output.parent.glob(f"{work.output.name}.*"))
+    return Injected(times, recovered, work.unended_runs())
+
+
 FAULTS = (
     Fault("driver killed at a random instant", _GOES_ON, at_random, 10),
     Fault("driver killed before the first chunk", _GOES_ON, before_the_first_chunk, 10),
@@ -98,4 +123,10 @@ FAULTS = (
     Fault("driver killed before or after a write", _GOES_ON, at_each_word, 20),
     Fault("driver killed at a line of its code", _GOES_ON, at_a_line, 10),
     Fault("driver killed with a JVM of its own", _GOES_ON, with_its_jvm, 1),
+    Fault(
+        "driver killed while it follows",
+        "the old output stays until the new one is whole",
+        while_it_follows,
+        5,
+    ),
 )

@@ -51,6 +51,7 @@ class Order:
     at: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     cancel: bool = True
+    follow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

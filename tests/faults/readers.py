@@ -62,7 +62,7 @@ class Seen:
 @dataclass
 class _Watched:
     seen: Seen = field(default_factory=Seen)
-    files: dict[str, dict[str, int]] = field(default_factory=dict)
+    files: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
 
 def watch(outputs: Path, said: Path) -> None:
@@ -86,16 +86,28 @@ def watch(outputs: Path, said: Path) -> None:
 
 
 def _look(output: Path, name: str, read: Callable[[Path], dict[str, list[Any]]], of: _Watched) -> None:
+    job = _job(output)
     try:
         found = read(output)
     except Exception as error:
-        if output.exists() and (output / "_stagewright").exists():
+        if output.exists() and (output / "_stagewright").exists() and job == _job(output):
             of.seen.wrong.append(f"{name} could not read it: {type(error).__name__}: {error}"[:300])
             of.seen.snapshots += 1
         return
+    if job != _job(output):
+        return  # another one took its place meanwhile, which is not seen by who has begun to read
     of.seen.snapshots += 1
     of.seen.by_reader[name] = of.seen.by_reader.get(name, 0) + 1
-    of.seen.wrong += [f"{name}: {line}" for line in _wrong(found, of.files.setdefault(name, {}))]
+    of.seen.wrong += [f"{name}: {line}" for line in _wrong(found, of.files.setdefault((name, job), {}))]
+
+
+def _job(output: Path) -> str:
+    """Which job's output it is at this moment."""
+    try:
+        said: str = json.loads((output / "_stagewright" / "job.json").read_text())["job"]
+        return said
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
 
 
 def _wrong(found: dict[str, list[Any]], known: dict[str, int]) -> list[str]:

@@ -1,12 +1,10 @@
 """What is moved, damaged or doubled around a job."""
 
 import os
-import shutil
 import sqlite3
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -69,9 +67,7 @@ def _artifacts(work: Work) -> list[Path]:
 
 def stage_flipped(work: Work, chance: Random, most: int) -> Injected:
     """Again and again, in a registry of its own, while one command after the other is killed."""
-    database = work.bench.folder / f"{work.output.name}.db"
-    shutil.copyfile(work.registry.removeprefix("sqlite:///"), database)
-    work = replace(work, registry=f"sqlite:///{database}")
+    work = work.with_own_registry()
     flipped: list[int] = []
     work.instant(chance)  # measured before there is a race
     flipping = threading.Thread(target=_flip, args=(work.registry, flipped, most), daemon=True)
@@ -83,7 +79,7 @@ def stage_flipped(work: Work, chance: Random, most: int) -> Injected:
     since = time.monotonic()
     while not work.is_finished():
         work.run().check()
-    return Injected(len(flipped), time.monotonic() - since)
+    return Injected(len(flipped), time.monotonic() - since, work.unended_runs())
 
 
 def _flip(uri: str, flipped: list[int], most: int) -> None:
