@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-gpu soak-registry soak-fuzz bench bench-scale bench-smoke check format clean jdk
+.PHONY: help demo test test-gpu soak-registry soak-fuzz soak-faults bench bench-scale bench-smoke check format clean jdk
 
 VENV ?= .venv
 ARGS ?=
@@ -31,6 +31,9 @@ soak-registry: $(INSTALLED)  ## Let four promoters race for 1,000 rounds, on SQL
 
 soak-fuzz: $(INSTALLED)  ## Read 300,000 damaged photos, Pillow's own bad ones among them; ARGS='--photos 1000000'
 	$(VENV)/bin/python -m tests.pyfunc_models.fuzz --pillow $(ARGS)
+
+soak-faults: jdk $(INSTALLED)  ## Kill, stop and starve jobs and judge what is left; ARGS='--rounds 20 --seed 0 --fault driver'
+	$(VENV)/bin/python -W ignore -m tests.faults.soak $(ARGS)
 
 bench: jdk $(BENCH_INSTALLED)  ## Measure speed beside what users pick instead: make bench ARGS='--models resnet18'
 	$(VENV)/bin/python -m benchmarks $(ARGS)

@@ -50,6 +50,8 @@ def run(
         return one_go.run(spark, registry, job, subject, say)
     if following.is_needed(registry, job, store):
         return following.run(spark, registry, job, subject, say)
+    if job.follow:
+        following.tidy(store)
     return resumable.run(spark, registry, job, subject, store, say)
 
 

@@ -12,12 +12,15 @@ from registry import ModelVersion, Registry
 from ..errors import InputError
 from . import resumable
 from .job import ScoreJob
-from .place import begun, record, swapping
+from .place import record, swapping
 from .place.owner import owned
 from .place.record import JobRecord
-from .place.stores import Folder, Store
+from .place.stores import PRIVATE, Folder, Store
 from .report import ScoreReport
 from .udf import Subject
+
+# In an output that took another's place: which job that was.
+_REPLACED = f"{PRIVATE}/replaced"
 
 
 def is_needed(registry: Registry, job: ScoreJob, store: Store) -> ModelVersion | None:
@@ -49,28 +52,50 @@ def run(
         old = record.read(place)
         assert old is not None
         aside = replace(job, follow=False, sink=replace(job.sink, path=str(_next(place))))
-        _clear(registry, aside, say)
+        _clear(registry, place, aside, say)
         say(f"All is scored again beside {place.root!r}, which stays as it is until then")
         store = Folder(aside.sink.path)
         done = resumable.run(spark, registry, aside, subject, store, say)
+        store.put(_REPLACED, old.job.encode())
         swapping.put_in_place(Path(store.root), Path(place.root))
         kept = _keep(place, old)
     say(f"{place.root!r} is {subject.version.pinned_uri} now; what was there before is {str(kept)!r}")
     return replace(done, output=job.sink.path)
 
 
-def _clear(registry: Registry, aside: ScoreJob, say: Callable[[str], None]) -> None:
+def tidy(store: Store) -> None:
+    """Where a command was killed once it had put the new output in its place: the old one gets its name."""
+    if isinstance(store, Folder) and _is_replaced(store):
+        with owned(store):
+            replaced = record.read(Folder(str(_next(store))))
+            if replaced is not None and _is_replaced(store):
+                _keep(store, replaced)
+
+
+def _is_replaced(place: Folder) -> bool:
+    """Whether what lies beside `place` is what was there before, and not what is to be there."""
+    beside = record.read(Folder(str(_next(place))))
+    return beside is not None and place.read(_REPLACED) == beside.job.encode()
+
+
+def _clear(registry: Registry, place: Folder, aside: ScoreJob, say: Callable[[str], None]) -> None:
     """Out of the way with what an earlier command has left there, if it is not what is wanted now."""
     store = Folder(aside.sink.path)
+    shutil.rmtree(_thrown(store), ignore_errors=True)
     found = record.read(store)
     if found is None:
         return
-    if begun.is_finished(store) and Path(store.root).exists():
-        # A command ended between the two renames: it is the old output.
-        _keep(Folder(store.root.removesuffix(".next")), found)
+    if _is_replaced(place):
+        _keep(place, found)
     elif list(record.differences(found, registry.resolve(aside.model), resumable.now(aside))):
         say(f"What had been begun with {found.pinned_uri} is thrown away")
-        shutil.rmtree(store.root)
+        # In two steps: what is half gone is nothing to go on with.
+        Path(store.root).rename(_thrown(store))
+        shutil.rmtree(_thrown(store))
+
+
+def _thrown(store: Folder) -> Path:
+    return Path(f"{store.root}.thrown")
 
 
 def _keep(place: Folder, old: JobRecord) -> Path:

@@ -96,6 +96,7 @@ def run(
         if isinstance(store, Folder):
             store.clear_unfinished()
         found = begun.meaning(registry, store, job.model, now(job))
+        begun.check_meant(store, found, subject.version)
         if found.line:
             say(found.line)
         runs.complete(store, registry, say)
@@ -188,9 +189,10 @@ def _recorded(command: _Command) -> Iterator[Recording]:
     name = f"score {version.name} {version.number}"
     said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
     with (
+        runs.remembering(store) as remember,
         recorded(command.registry, version, name, said, job.experiment, runs.Keeper(store)) as run,
-        runs.kept(store, run.run_id),
     ):
+        remember(run.run_id)
         yield run
 
 

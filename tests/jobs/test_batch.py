@@ -58,6 +58,7 @@ def test_a_budget_that_holds_is_not_exceeded(spark, fixture, tmp_path) -> None:
 
 def test_predictions_that_are_there_already_are_never_overwritten(spark, fixture, tmp_path) -> None:
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "part-0.parquet").touch()
     with pytest.raises(InputError, match="name a folder that does not exist"):
         run(spark, Registry(), job(fixture, tmp_path / "out"), ignore)
     assert Registry().jobs_of(Registry().resolve("models:/colours/1")) == []

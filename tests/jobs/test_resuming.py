@@ -14,9 +14,11 @@ from pyspark.sql import SparkSession
 
 from jobs import ErrorBudgetExceeded, InputError, ScoreJob, ScoreOptions, Sink, Source, run
 from jobs.errors import OutputBusy
-from jobs.scoring.place import owner, work
+from jobs.scoring.batch import check
+from jobs.scoring.place import owner, swapping, work
 from jobs.scoring.place.delta import Commits
 from jobs.scoring.place.stores import Folder
+from jobs.scoring.place.writer import CHUNK, Target, writer
 from jobs.scoring.report import ScoreReport
 from jobs.spark.settings import set_for_now
 from mlruns_fixture import PLAIN
@@ -137,6 +139,23 @@ def test_readers_learn_of_no_file_but_whole_chunks(score: Score, tmp_path: Path,
     assert not list((tmp_path / "out" / "_stagewright" / "unfinished").iterdir())
 
 
+@pytest.mark.usefixtures("photos", "small_chunks")
+def test_what_a_worker_left_that_was_killed_while_it_wrote_is_gone_when_the_job_is_done(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "out" / "_stagewright" / "unfinished" / "left-by-a-killed-worker"
+    write = work.write
+
+    def killed_meanwhile(*args: Any) -> Any:
+        told = write(*args)
+        left.touch()
+        return told
+
+    monkeypatch.setattr(work, "write", killed_meanwhile)
+    assert score().rows == 12
+    assert not left.exists()
+
+
 def test_a_photo_that_goes_before_it_is_scored_is_a_row_that_says_so(
     score: Score, tmp_path: Path, photos: Path
 ) -> None:
@@ -209,6 +228,53 @@ def test_what_was_killed_between_taking_the_place_and_tidying_up_is_tidied_up_la
     assert len(list(tmp_path.glob("out.version-*"))) == 2
 
 
+@pytest.mark.usefixtures("photos")
+def test_what_was_scored_aside_and_killed_before_it_took_its_place_takes_it_by_the_next_command(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object) -> None:
+        raise RuntimeError("the driver ends before the swap")
+
+    score()
+    Registry().promote("colours", 2, "Production", because="sharper")
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(swapping, "put_in_place", end)
+        with pytest.raises(RuntimeError, match="before the swap"):
+            score(follow=True)
+    made = sorted(file.name for file in (tmp_path / "out.next").glob("*.parquet"))
+    assert score(follow=True).rows_before == 12  # none of it is scored again
+    assert [file.name for file in files(tmp_path)] == made
+    assert [path.name.rpartition("-")[0] for path in tmp_path.glob("out.*")] == ["out.version-1"]
+
+
+@pytest.mark.usefixtures("photos")
+def test_what_was_half_thrown_away_when_its_command_was_killed_is_in_nobodys_way(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score()
+    aside = tmp_path / "out.next" / "_stagewright"
+    aside.mkdir(parents=True)
+    known = json.loads((tmp_path / "out" / "_stagewright" / "job.json").read_text())
+    (aside / "job.json").write_text(json.dumps({**known, "job": "another", "model_version": 7}))
+    Registry().promote("colours", 2, "Production", because="sharper")
+
+    def end(*_: object, **__: object) -> None:
+        (tmp_path / "out.next.thrown" / "_stagewright" / "job.json").unlink()
+        raise RuntimeError("the driver ends")
+
+    removed = shutil.rmtree
+
+    def end_in_the_midst(path: Path, **given: Any) -> None:
+        removed(path, **given) if given else end()
+
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(shutil, "rmtree", end_in_the_midst)
+        with pytest.raises(RuntimeError, match="the driver ends"):
+            score(follow=True)
+    assert score(follow=True).model_version == 2
+    assert [path.name.rpartition("-")[0] for path in tmp_path.glob("out.*")] == ["out.version-1"]
+
+
 def test_a_record_that_cannot_be_read_is_no_output_to_go_on_with(score: Score, tmp_path: Path) -> None:
     record = tmp_path / "out" / "_stagewright" / "job.json"
     record.parent.mkdir(parents=True)
@@ -226,6 +292,34 @@ def test_a_command_that_cannot_be_done_leaves_nothing_that_the_next_one_would_ha
         score(options=ScoreOptions(keep=("absent",)))
     assert not (tmp_path / "out").exists()
     assert score().rows == 12
+
+
+@pytest.mark.usefixtures("photos", "small_chunks")
+def test_a_command_that_meant_another_version_than_the_output_was_begun_with_meanwhile_is_told_so(
+    spark: SparkSession, score: Score, tmp_path: Path
+) -> None:
+    job = ScoreJob("models:/colours/Production", Source(str(tmp_path / "in")), Sink(str(tmp_path / "out")))
+    slow = check(Registry(), job)
+    Registry().promote("colours", 2, "Production", because="sharper")
+    score()
+    undo(tmp_path, 2)
+    with pytest.raises(InputError, match=r"begun .* with models:/colours/2.*Run it again"):
+        run(spark, Registry(), job, [].append, slow)
+    assert set(rows(tmp_path, "model_version")) == {2}
+
+
+def test_whoever_comes_second_with_a_chunk_tells_what_the_first_one_made(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+
+    def write(status: str) -> None:
+        rows = pa.RecordBatch.from_pylist([{"status": status, CHUNK: "one"}] * 2)
+        target = Target(Folder(str(tmp_path)), "part-{}.parquet", {"run_id": "run"}, {})
+        list(writer(target, told.append)(iter([rows])))
+
+    write("ok")
+    write("missing")
+    assert [said["by_status"] for said in told] == [{"ok": 2}, {"ok": 2}]
+    assert told[0]["bytes"] == told[1]["bytes"] == (tmp_path / "part-one.parquet").stat().st_size
 
 
 def test_two_jobs_at_once_are_one_that_works_and_one_that_says_who_works(
@@ -289,6 +383,24 @@ def test_what_somebody_has_written_into_the_record_is_told_of_and_leads_nowhere_
         (plan.parent / name).write_text('{"some": "thing"}')
         with pytest.raises(InputError, match=f"{name} in .* cannot be read"):
             score()
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_run_whose_command_was_killed_once_the_registry_knew_its_end_keeps_that_end(
+    score: Score, tmp_path: Path
+) -> None:
+    run_id = score().scoring_run_id
+    left = tmp_path / "out" / "_stagewright" / "runs" / f"{run_id}.json"
+    left.write_text(json.dumps({"run_id": run_id, "since": "2026-01-01T00:00:00+00:00"}))
+    score()
+    assert Registry().run(run_id).status is RunStatus.FINISHED
+    assert "ended" in left.read_text()
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_folder_that_a_command_killed_at_once_left_empty_is_begun_in(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert score().rows == 12
 
 
 # --- tables

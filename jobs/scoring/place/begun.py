@@ -40,6 +40,18 @@ def meaning(registry: Registry, store: Store, requested: str, now: dict[str, Any
     return _of_begun(registry, store, begun, requested, now)
 
 
+def check_meant(store: Store, found: Meaning, version: ModelVersion) -> None:
+    """Raises InputError where the output was begun with another version since this command was given `version`.
+
+    Its name may have moved meanwhile, and another command may have begun, and ended, while this one's Spark started.
+    """
+    if found.record is not None and found.record.digest != (version.manifest_digest or ""):
+        raise InputError(
+            f"Another command has just begun {store.root!r} with {found.version.pinned_uri}, and this one was to score "
+            f"with {version.pinned_uri}. Run it again."
+        )
+
+
 def _of_begun(
     registry: Registry, store: Store, begun: JobRecord, requested: str, now: dict[str, Any]
 ) -> Meaning:

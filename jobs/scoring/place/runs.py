@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from registry import Outcome, Registry, RegistryError, RunStatus
+from registry import Outcome, Registry, RegistryError, RunNotFound, RunStatus
 
+from ...errors import InputError
 from .. import recording
 from .notes import read_json
 from .stores import PRIVATE, Store
@@ -17,15 +18,28 @@ _RUNS = f"{PRIVATE}/runs"
 
 
 @contextmanager
-def kept(store: Store, run_id: str) -> Iterator[None]:
-    """Remember that a run is going on; whoever finds that remembered later, and works alone, knows that it died."""
-    name = f"{_RUNS}/{run_id}.json"
-    store.put(name, json.dumps({"run_id": run_id, "since": _now()}).encode())
+def remembering(store: Store) -> Iterator[Callable[[str], None]]:
+    """Gives what remembers that a run is going on; whoever finds that later, and works alone, knows that it died.
+
+    It is forgotten at the end, once the registry knows how the run ended, or a `Keeper` has that for it.
+    """
+    ids: list[str] = []
+
+    def remember(run_id: str) -> None:
+        store.put(_name(run_id), json.dumps({"run_id": run_id, "since": _now()}).encode())
+        ids.append(run_id)
+
     try:
-        yield
+        yield remember
     finally:
-        with suppress(OSError):
-            store.put(name, json.dumps({"run_id": run_id, "ended": _now()}).encode())
+        for run_id in ids:
+            with suppress(OSError, InputError):
+                if "outcome" not in read_json(store, _name(run_id)):
+                    _forget(store, run_id)
+
+
+def _forget(store: Store, run_id: str) -> None:
+    store.put(_name(run_id), json.dumps({"run_id": run_id, "ended": _now()}).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class Keeper:
     def keep(self, run_id: str, outcome: Outcome) -> None:
         """Until `complete`."""
         said = {**asdict(outcome), "ended_at": outcome.ended_at and outcome.ended_at.isoformat()}
-        self.store.put(f"{_RUNS}/{run_id}.json", json.dumps({"run_id": run_id, "outcome": said}).encode())
+        self.store.put(_name(run_id), json.dumps({"run_id": run_id, "outcome": said}).encode())
 
 
 def complete(store: Store, registry: Registry, say: Callable[[str], None]) -> None:
@@ -47,23 +61,41 @@ def complete(store: Store, registry: Registry, say: Callable[[str], None]) -> No
     that is for the next command.
     """
     try:
-        for run_id in recording.complete(registry, list(_untold(store))):
-            store.put(f"{_RUNS}/{run_id}.json", json.dumps({"run_id": run_id, "ended": _now()}).encode())
+        for run_id in _dead(store):
+            _end(registry, run_id)
+            _forget(store, run_id)
+        for run_id in recording.complete(registry, _kept(store)):
+            _forget(store, run_id)
     except RegistryError as error:
         say(f"What earlier commands on {store.root!r} had to say could not be recorded: {error}")
 
 
-def _untold(store: Store) -> Iterator[tuple[str, Outcome]]:
-    for said in (read_json(store, f"{_RUNS}/{name}") for name in store.names(_RUNS)):
-        if "outcome" in said:
-            yield said["run_id"], _outcome(said["outcome"])
-        elif "ended" not in said:
-            yield said["run_id"], Outcome(status=RunStatus.KILLED)
+def _end(registry: Registry, run_id: str) -> None:
+    # Its command may have ended just after it had told the registry how it went.
+    with suppress(RunNotFound):
+        if registry.run(run_id).status is RunStatus.RUNNING:
+            registry.finish_run(run_id, Outcome(status=RunStatus.KILLED))
+
+
+def _dead(store: Store) -> list[str]:
+    return [said["run_id"] for said in _all(store) if "ended" not in said and "outcome" not in said]
+
+
+def _kept(store: Store) -> list[tuple[str, Outcome]]:
+    return [(said["run_id"], _outcome(said["outcome"])) for said in _all(store) if "outcome" in said]
+
+
+def _all(store: Store) -> list[dict[str, Any]]:
+    return [read_json(store, f"{_RUNS}/{name}") for name in store.names(_RUNS)]
 
 
 def _outcome(said: dict[str, Any]) -> Outcome:
     ended = said["ended_at"] and datetime.fromisoformat(said["ended_at"])
     return Outcome(**{**said, "status": RunStatus(said["status"]), "ended_at": ended})
+
+
+def _name(run_id: str) -> str:
+    return f"{_RUNS}/{run_id}.json"
 
 
 def _now() -> str:

@@ -65,6 +65,9 @@ class Store(Protocol):
     def unfinished(self) -> contextlib.AbstractContextManager[Path]:
         """A new local file to be filled for `put_new`; gone afterwards."""
 
+    def clear_unfinished(self) -> None:
+        """Remove what killed writers left."""
+
 
 def store_at(path: str) -> Store | None:
     """The store that a path or address names; None where only Spark can write there, as with hdfs:."""
@@ -124,7 +127,8 @@ class Folder:
 
     def is_free(self) -> bool:
         try:
-            return os.listdir(self.root) == [PRIVATE]  # noqa: PTH208
+            # An empty folder is what a command leaves that ends as it begins, and what a new volume is.
+            return set(os.listdir(self.root)) <= {PRIVATE}  # noqa: PTH208
         except FileNotFoundError:
             return True
         except NotADirectoryError:

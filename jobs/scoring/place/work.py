@@ -144,6 +144,7 @@ def finish(output: Output, state: State, scored: Told, run_id: str) -> Counts:
     through = max((each.plan.number for each in state.open), default=state.finished.through)
     finished = Finished(through, total.rows, total.by_status, sorted(there), run_id)
     output.store.put(finished_name(through), json.dumps(asdict(finished)).encode())
+    output.store.clear_unfinished()  # of workers that were killed while they wrote, and whose tasks others did
     return total
 
 

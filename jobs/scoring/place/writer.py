@@ -73,8 +73,16 @@ def _write(target: Target, name: str, rows: Batches) -> dict[str, Any]:
         said, bad = _fill(target, file, name, rows)
         if bad and target.quarantine is not None:
             _set_aside(target.quarantine, name, bad)
-        first = target.store.put_new(name, file)
-        return said if first else {**said, "first": False}
+        if target.store.put_new(name, file):
+            return said
+    # What is there counts: whoever was first may have found a photo that has gone since.
+    return {**said, **_said_by(target.store, name), "first": False}
+
+
+def _said_by(store: Store, name: str) -> dict[str, Any]:
+    with store.open(name) as file:
+        said: dict[str, Any] = json.loads(pq.read_metadata(file).metadata[FOOTER])
+    return {**said, "bytes": store.size(name)}
 
 
 def _fill(

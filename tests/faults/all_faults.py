@@ -1,0 +1,22 @@
+"""Every fault that there is; one more is one line in the module of its kind."""
+
+from tests.faults import (
+    clusters_harmed,
+    decoders_harmed,
+    drivers_killed,
+    registry_harmed,
+    surroundings,
+    volumes,
+    workers_harmed,
+)
+
+FAULTS = (
+    *drivers_killed.FAULTS,
+    *workers_harmed.FAULTS,
+    *decoders_harmed.FAULTS,
+    *clusters_harmed.FAULTS,
+    *registry_harmed.FAULTS,
+    *surroundings.FAULTS,
+)
+# Only in a soak, and only for root.
+OF_ROOT = volumes.FAULTS
