@@ -58,7 +58,7 @@ def work_lost(work: Work, chance: Random, most: int) -> Injected:
     again, since = [], time.monotonic()
     while len(again) < most and not work.is_finished():
         before, there = danger.calls(), _decoded(work)
-        enough = before + chance.randint(1, 3 * PER_CHUNK)
+        enough = before + chance.randint(1, PER_CHUNK)
         driver = work.start()
         until(lambda enough=enough: danger.calls() >= enough, driver)  # type: ignore[misc]
         driver.kill()

@@ -28,6 +28,8 @@ def at_random(work: Work, chance: Random, most: int) -> Injected:
         driver.kill()
         since = time.monotonic()
         driver.wait()
+        if work.is_finished():
+            break
     return completed(work, times, since)
 
 
@@ -40,6 +42,8 @@ def before_the_first_chunk(work: Work, chance: Random, most: int) -> Injected:
         driver.kill()
         since = time.monotonic()
         driver.wait()
+        if work.is_finished():
+            break
     return completed(work, times, since)
 
 
@@ -77,6 +81,8 @@ def _at_points(work: Work, points: list[dict[str, int]]) -> Injected:
         times += ended.returncode == -9
         since = time.monotonic()
         assert ended.returncode in (0, -9), ended
+        if work.is_finished():
+            break  # what is left to kill has hardly anything to do
     return completed(work, times, since)
 
 

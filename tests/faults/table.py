@@ -8,7 +8,6 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tests.faults.host import ROOT
-from tests.faults.material import PER_CHUNK
 
 if TYPE_CHECKING:
     from tests.faults.soak import Round
@@ -89,7 +88,7 @@ def _in_vain(played: "Sequence[Round]") -> str:
     if not again:
         return ""
     return (
-        f" {len(again)} drivers were killed in the midst of chunks of {PER_CHUNK} photos, on two cores, up to "
+        f" {len(again)} drivers were killed in the midst of chunks, up to "
         f"{max(len(each.rows_again) for each in played)} in one job: each cost {median(again):.0f} rows that were "
-        f"scored again in the median, {max(again)} at worst."
+        f"scored again in the median, {max(again)} at worst, and never more than a chunk for each of the two cores."
     )

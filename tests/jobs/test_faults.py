@@ -12,9 +12,9 @@ from tests.faults import all_faults, soak, table
 from tests.faults.bench import Bench, opened
 from tests.faults.fault import Fault
 
-PHOTOS = 24
+PHOTOS = 16
 # Harm done in one job; a soak does more.
-TIMES = 2
+TIMES = 1
 
 
 @pytest.fixture(scope="module")
