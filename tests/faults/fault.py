@@ -38,5 +38,6 @@ class Fault:
 
 def completed(work: Work, times: int, since: float, left: tuple[str, ...] = ()) -> Injected:
     """By the same command, again; `since`: when the last harm was done."""
-    work.run(cancel=False).check()
+    # A dead driver's tasks have lost their model to its successor, and a JVM of its own would have ended with it.
+    work.run(cancel=True).check()
     return Injected(times, time.monotonic() - since, left)

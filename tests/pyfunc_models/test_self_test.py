@@ -135,7 +135,8 @@ def test_it_is_asked_once_for_each_process_and_choice(
     )
     for _ in range(3):
         model.predict(RED)
-    assert asked == ["Pillow"]
+    assert asked.count("Pillow") == 1
+    assert len(set(asked)) == len(asked)  # the way around Pillow too, where this process takes it by now
 
 
 def test_the_way_around_pillow_is_held_to_it_when_it_is_first_taken(
