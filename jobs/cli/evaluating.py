@@ -16,7 +16,7 @@ from .job_options import (
     RUNNING,
     TRANSFORM,
 )
-from .running import carry_out
+from .running import Command, carry_out
 from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
 
 
@@ -42,10 +42,14 @@ from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
 @RUNNING
 def evaluate(uri: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
     """Say how often the version that URI means is right, on labelled photos; kept for gates to ask."""
-    from ..evaluation import evaluating
-
     given["signer"] = signer(private_key, password_env)
-    carry_out(evaluating.from_options(uri, given), evaluating.check, evaluating.evaluate, given)
+
+    def load() -> Command:
+        from ..evaluation import evaluating
+
+        return evaluating.from_options(uri, given), evaluating.check, evaluating.evaluate
+
+    carry_out(load, given)
 
 
 @click.command()
@@ -67,10 +71,14 @@ def evaluate(uri: str, private_key: str | None, password_env: str | None, **give
 @RUNNING
 def compare(uri_a: str, uri_b: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
     """Ask two versions about the same photos: URI_A, and URI_B that may take its place."""
-    from ..comparison import comparing
-
     given["signer"] = signer(private_key, password_env)
-    carry_out(comparing.from_options(uri_a, uri_b, given), comparing.check, comparing.compare, given)
+
+    def load() -> Command:
+        from ..comparison import comparing
+
+        return comparing.from_options(uri_a, uri_b, given), comparing.check, comparing.compare
+
+    carry_out(load, given)
 
 
 COMMANDS = (evaluate, compare)

@@ -22,27 +22,38 @@ class Subject(Protocol):
         """The directories that workers will load."""
 
 
-def carry_out(
-    job: Any, check: Callable[[Registry, Any], Subject], run: Callable[..., Any], given: dict[str, Any]
-) -> None:
-    """Check the job, start Spark, run it, and answer with its report; `given` are the options of RUNNING."""
-    from ..scoring.recording import end_abandoned
-    from ..spark import faults, session, workers
+# A job, what checks it before Spark is there, and what runs it.
+Command = tuple[Any, Callable[[Registry, Any], Subject], Callable[..., Any]]
 
-    settings = pairs(given["conf"], "--conf")
-    registry = Registry()
-    end_abandoned(registry, given["experiment"])
-    subject = check(registry, job)
-    master, settings = workers.for_models(subject.models, given["master"], settings, say)
+
+def carry_out(load: Callable[[], Command], given: dict[str, Any]) -> None:
+    """Load the command while Spark starts, check its job, run it, and answer with its report.
+
+    `given` are the options of RUNNING.
+    """
+    from ..spark import faults, starting, workers
+
+    asked = given["master"], pairs(given["conf"], "--conf")
     try:
-        with _log(given["verbose"]) as log, faults.explained(faults.AGAIN):
-            spark = session.open_session(master, settings, log)
-            interrupts.as_before_spark()
-            done = run(spark, registry, job, say, subject)
+        with _log(given["verbose"]) as log, starting.started(*asked, log) as start:
+            job, check, run = load()
+            registry = Registry()
+            _end_abandoned(registry, given["experiment"])
+            subject = check(registry, job)
+            with faults.explained(faults.AGAIN):
+                spark = start.session(*workers.for_models(subject.models, *asked, say))
+                interrupts.as_before_spark()
+                done = run(spark, registry, job, say, subject)
     except ErrorBudgetExceeded as error:
         answer(error.report.document(), error.report.lines(), given["as_json"])
         raise
     answer(done.document(), done.lines(), given["as_json"])
+
+
+def _end_abandoned(registry: Registry, experiment: str | None) -> None:
+    from ..scoring.recording import end_abandoned
+
+    end_abandoned(registry, experiment)
 
 
 @contextmanager

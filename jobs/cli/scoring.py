@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from .job_options import BATCH_SIZE, DECODE, MAX_PIXELS, PHOTO_TIMEOUT, PRECISION, ROWS, RUNNING, TRANSFORM
-from .running import carry_out
+from .running import Command, carry_out
 
 
 @click.command()
@@ -38,9 +38,13 @@ from .running import carry_out
 @RUNNING
 def score(uri: str, **given: Any) -> None:
     """Score photos with the version that URI means, such as models:/NAME/Production."""
-    from ..scoring import batch
 
-    carry_out(batch.from_options(uri, given), batch.check, batch.run, given)
+    def load() -> Command:
+        from ..scoring import batch
+
+        return batch.from_options(uri, given), batch.check, batch.run
+
+    carry_out(load, given)
 
 
 COMMANDS = (score,)

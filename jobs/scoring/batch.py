@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from registry import Registry, Use
 
-from . import following, one_go, resumable
+from . import following, one_go, outputs, resumable
 from .job import DEFAULT_MAX_ERROR_RATE, ScoreJob, from_options, options_of
 from .place import begun
 from .report import ScoreReport
@@ -19,7 +19,7 @@ def check(registry: Registry, job: ScoreJob) -> Subject:
 
     Raises registry.RegistryError or InputError; needs no Spark.
     """
-    store = resumable.store_of(job)
+    store = outputs.store_of(job)
     if store is None:
         return checked(registry, registry.resolve(job.model), job.options)
     if followed := following.is_needed(registry, job, store):
@@ -45,8 +45,8 @@ def run(
     """
     subject = subject or check(registry, job)
     say(f"{job.model} is {subject.version.pinned_uri}")
-    store = resumable.store_of(job)
-    if store is None or not resumable.is_ours(spark, job, store):
+    store = outputs.store_of(job)
+    if store is None or not outputs.is_ours(spark, job, store):
         return one_go.run(spark, registry, job, subject, say)
     if following.is_needed(registry, job, store):
         return following.run(spark, registry, job, subject, say)

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from registry import ModelVersion, Registry
 
 from ..errors import InputError
-from . import resumable
+from . import outputs, resumable
 from .job import ScoreJob
 from .place import record, swapping
 from .place.owner import owned
@@ -47,7 +47,7 @@ def run(
     spark: SparkSession, registry: Registry, job: ScoreJob, subject: Subject, say: Callable[[str], None]
 ) -> ScoreReport:
     """As `batch.run`; once all is scored, and well enough, it is at the job's output, and the old one beside it."""
-    place = Folder(str(Path(resumable.path_of(job)).resolve()))
+    place = Folder(str(Path(outputs.path_of(job)).resolve()))
     with owned(place):
         old = record.read(place)
         assert old is not None

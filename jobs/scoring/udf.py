@@ -15,6 +15,7 @@ from registry import ModelUri, ModelVersion, Registry
 from ..errors import InputError
 from ..spark import shipping, udfs
 from ..spark.local_copies import local_copy
+from ..spark.udfs import Udf
 from . import columns
 from .options import ScoreOptions
 
@@ -80,14 +81,19 @@ def checked(registry: Registry, version: ModelVersion, options: ScoreOptions) ->
 def predictions(images: DataFrame, subject: Subject, options: ScoreOptions) -> DataFrame:
     """What `score` gives. Raises InputError where a column is off, or an option the version does not have."""
     columns.check(images, options.content_column, options.keep, IDENTITY)
-    version = subject.version
-    spark = images.sparkSession
-    key = (version.manifest_digest, options.photo_timeout_s, *sorted(options.params.items()))
-    predict, fields = udfs.once(spark, key, lambda: _udf(spark, subject.model, options))
+    predict = udf_of(images.sparkSession, subject, options)
     content = columns.the(images, options.content_column)
     scored = images.select(*columns.kept(images, options.keep), predict(content).alias(_SCORED))
     kept = map(columns.quoted, options.keep)
-    return scored.select(*kept, *_columns(version, fields, options.run_id or uuid.uuid4().hex))
+    return scored.select(
+        *kept, *_columns(subject.version, predict.returned.names, options.run_id or uuid.uuid4().hex)
+    )
+
+
+def udf_of(spark: SparkSession, subject: Subject, options: ScoreOptions) -> Udf:
+    """The version's UDF. Raises InputError on an option that the version does not have."""
+    key = (subject.version.manifest_digest, options.photo_timeout_s, *sorted(options.params.items()))
+    return udfs.once(spark, key, lambda: _udf(spark, subject.model, options))
 
 
 def takes_paths(model: Path) -> bool:
@@ -111,8 +117,7 @@ def check_choices(version: ModelVersion, options: ScoreOptions) -> None:
             )
 
 
-def _udf(spark: SparkSession, model: Path, options: ScoreOptions) -> tuple[Any, list[str]]:
-    """The UDF and the prediction's fields."""
+def _udf(spark: SparkSession, model: Path, options: ScoreOptions) -> Udf:
     metadata = mlflow.models.Model.load(str(model))
     outputs: Any = metadata.get_output_schema()  # type: ignore[no-untyped-call]
     if outputs is None or not {"status", "error"} <= set(outputs.input_names()):
@@ -120,9 +125,8 @@ def _udf(spark: SparkSession, model: Path, options: ScoreOptions) -> tuple[Any, 
             "This version was not packaged by stagewright: its signature has no `status` and `error`."
         )
     _check_known(set(options.params), metadata)
-    fields = [name for name in outputs.input_names() if name not in ("status", "error")]
     shipped = shipping.ship(spark, model)
-    return udfs.udf(spark, shipped, options.params, options.photo_timeout_s), fields
+    return udfs.udf(spark, shipped, options.params, options.photo_timeout_s)
 
 
 def _check_known(params: set[str], metadata: Any) -> None:
@@ -139,17 +143,26 @@ def _params(metadata: Any) -> set[str]:
     return {param.name for param in metadata.get_params_schema() or []}
 
 
-def _columns(version: ModelVersion, fields: list[str], run_id: str) -> list[Column]:
+def identity(version: ModelVersion, run_id: str) -> dict[str, Any]:
+    """What each row says of whose prediction it is."""
+    return {
+        "model_name": version.name,
+        "model_version": version.number,
+        "model_digest": version.model_digest,
+        "scoring_run_id": run_id,
+    }
+
+
+def _columns(version: ModelVersion, answered: list[str], run_id: str) -> list[Column]:
+    """In Spark; `place.answering` has the same in Arrow."""
     scored = F.col(_SCORED)
     ok = scored["status"] == "ok"
+    fields = [name for name in answered if name not in ("status", "error")]
     return [
         # MLflow turns None inside a struct into the string 'None', so the wrapper sends blanks: nulls are made here.
         F.when(ok, F.struct(*(scored[name].alias(name) for name in fields))).alias("prediction"),
         scored["status"].alias("status"),
         F.when(~ok, scored["error"]).alias("error"),
-        F.lit(version.name).alias("model_name"),
-        F.lit(version.number).cast("int").alias("model_version"),
-        F.lit(version.model_digest).alias("model_digest"),
-        F.lit(run_id).alias("scoring_run_id"),
+        *(F.lit(value).alias(name) for name, value in identity(version, run_id).items()),
         F.current_timestamp().alias("scored_at"),
     ]

@@ -2,18 +2,24 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
-from pyspark import SparkContext
+from pyspark import SparkConf, SparkContext
+from pyspark.java_gateway import launch_gateway
 from pyspark.sql import DataFrame, SparkSession
 
 END_S = 10.0
-# A metric of Spark's node for Python UDFs, by the name that its UI shows.
+_LOOK_S = 0.05
+# A metric of Spark's nodes for Python functions, by the names that its UI shows.
 _ANSWERED = "number of output rows"
+_PYTHON = ("EvalPython", "MapInArrow")
 # How far back the running ones among a session's queries are looked for.
 _LATEST_QUERIES = 50
 # How Hadoop's FileStatus shows an empty file; a path may hold anything but NUL, by which they are parted here.
@@ -30,6 +36,33 @@ _QUOTED = re.compile(r"[^A-Za-z0-9/_\-!.~'()*,;:$&+=@\u00a1-\U0010ffff]")
 _GLOB = re.compile(r"([\\*?\[\]{},^])")
 
 # --- the process
+
+
+def launch(settings: Mapping[str, str], log: Path | None) -> None:
+    """Start this process's JVM, if it has none. What that says goes to `log`, else to stderr; stdout is for answers."""
+    if SparkContext._gateway is not None:
+        return
+    conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+    with log.open("ab") if log else nullcontext(sys.__stderr__) as said:
+        gateway = launch_gateway(conf, {"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]
+        SparkContext._ensure_initialized(gateway=gateway)
+
+
+def activate(spark: SparkSession) -> None:
+    """Have a session that another thread has made be the active one of this thread too."""
+    known: Any = spark._jvm
+    known.SparkSession.setActiveSession(spark._jsparkSession)
+
+
+def kill(launching: Thread) -> None:
+    """End the JVM that another thread is at work with, or is about to start."""
+    launched = None
+    while launched is None and launching.is_alive():
+        launched = getattr(SparkContext._gateway, "proc", None)
+        launching.join(_LOOK_S)
+    if launched is not None:
+        launched.kill()
+        launched.wait()
 
 
 def end() -> None:
@@ -193,17 +226,25 @@ def rows_answered(spark: SparkSession, earlier: int) -> int:
     Spark counts it at the end of a task, and as of the last heartbeat for those that run. Queries up to the id
     `earlier` are somebody else's.
     """
+    running = (
+        query
+        for query in _latest(spark)
+        if query.executionId() > earlier and not query.completionTime().isDefined()
+    )
+    return sum(_answered(spark, query.executionId()) for query in running)
+
+
+def _answered(spark: SparkSession, query: int) -> int:
+    """By the last of a query's steps in Python, which has answered the fewest."""
     store = _queries(spark)
-    rows = 0
-    for query in _latest(spark):
-        if query.executionId() <= earlier or query.completionTime().isDefined():
-            continue
-        values = store.executionMetrics(query.executionId())
-        for node in _each(store.planGraph(query.executionId()).allNodes()):
-            if "EvalPython" in node.name():
-                counters = (metric for metric in _each(node.metrics()) if metric.name() == _ANSWERED)
-                rows += sum(_count(values.get(metric.accumulatorId())) for metric in counters)
-    return rows
+    values = store.executionMetrics(query)
+    steps = (
+        node
+        for node in _each(store.planGraph(query).allNodes())
+        if any(name in node.name() for name in _PYTHON)
+    )
+    counters = ([metric for metric in _each(step.metrics()) if metric.name() == _ANSWERED] for step in steps)
+    return min((sum(_count(values.get(m.accumulatorId())) for m in step) for step in counters), default=0)
 
 
 def _latest(spark: SparkSession) -> Iterator[Any]:

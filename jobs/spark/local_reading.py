@@ -20,15 +20,14 @@ Chunks = Callable[[bytes | None], Iterator[bytes] | None]
 
 def contents() -> Any:
     """A UDF from UTF-8 of a file's path to its bytes; null where there is no regular file that can be read."""
-    chunks = _chunks()
+    content_of = content()
 
     def read(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         for paths in batches:
             photos: list[bytes | None] = []
             size = 0
             for path in paths:
-                found = chunks(path.as_py())
-                photos.append(None if found is None else b"".join(found))
+                photos.append(content_of(path.as_py()))
                 size += len(photos[-1] or b"")
                 if size >= _BATCH_BYTES:
                     yield pa.array(photos, pa.binary())
@@ -37,6 +36,17 @@ def contents() -> Any:
                 yield pa.array(photos, pa.binary())
 
     return arrow_udf(read, "binary")  # type: ignore[call-overload]
+
+
+def content() -> Callable[[bytes | None], bytes | None]:
+    """A function from UTF-8 of a file's path to its bytes; None where `contents` gives null."""
+    chunks = _chunks()
+
+    def read(path: bytes | None) -> bytes | None:
+        found = chunks(path)
+        return None if found is None else b"".join(found)
+
+    return read
 
 
 def digests() -> Any:

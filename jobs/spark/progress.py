@@ -1,12 +1,12 @@
 """How far the running Spark jobs are, told every few seconds."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
+from ..meanwhile import every
 from . import jvm
 
 EVERY_S = 2.0
@@ -15,23 +15,16 @@ EVERY_S = 2.0
 @contextmanager
 def progress(spark: SparkSession, say: Callable[[str], None]) -> Iterator[None]:
     """Tell `say` every few seconds how far the running Spark jobs are: rows, images a second, time left."""
-    done = threading.Event()
     started = time.monotonic()
     earlier = jvm.newest_query(spark)
 
     def tell() -> None:
-        while not done.wait(EVERY_S):
-            line = _line(spark, earlier, time.monotonic() - started)
-            if line:
-                say(line)
+        line = _line(spark, earlier, time.monotonic() - started)
+        if line:
+            say(line)
 
-    teller = threading.Thread(target=tell, name="progress", daemon=True)
-    teller.start()
-    try:
+    with every(EVERY_S, tell, "progress"):
         yield
-    finally:
-        done.set()
-        teller.join()
 
 
 def _line(spark: SparkSession, earlier: int, elapsed_s: float) -> str | None:

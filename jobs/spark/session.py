@@ -72,8 +72,10 @@ def open_session(
         builder = builder.master(master)
     _need_java()
     try:
-        with _output_to(log), _temporary_files_inside():
-            session = builder.getOrCreate()
+        if running is None:
+            with _temporary_files_inside():
+                jvm.launch({**defaults, **own, **({"spark.master": master} if master else {})}, log)
+        session = builder.getOrCreate()
     except PySparkException as error:
         raise SparkUnavailable(f"Spark did not start: {explain(error)} Try `stagewright doctor`.") from error
     except Exception as error:  # py4j wraps what the JVM throws, an unreachable master included
@@ -84,6 +86,15 @@ def open_session(
     if running is None:
         atexit.register(jvm.end)  # before this process's temporary folder goes
     return session
+
+
+def is_own_local(master: str | None, conf: Mapping[str, str]) -> bool:
+    """Whether `open_session` would start a local Spark of this process's own."""
+    return (
+        SparkSession.getActiveSession() is None
+        and (master is not None or not _is_set_elsewhere())
+        and _is_local(master or conf.get("spark.master"))
+    )
 
 
 def _trying_again(master: str | None, conf: Mapping[str, str]) -> str | None:
@@ -124,25 +135,6 @@ def _temporary_files_inside() -> Iterator[None]:
         os.environ.pop(_JVM_OPTIONS)
         if before is not None:
             os.environ[_JVM_OPTIONS] = before
-
-
-@contextmanager
-def _output_to(log: Path | None) -> Iterator[None]:
-    """What processes that are started inside say goes to `log`, else to stderr; stdout is for a command's answer.
-
-    PySpark has no other way to tell its JVM.
-    """
-    kept = [os.dup(1), os.dup(2)]
-    try:
-        with (log or Path(os.devnull)).open("ab") as file:
-            said = kept[1] if log is None else file.fileno()
-            os.dup2(said, 1)
-            os.dup2(said, 2)
-        yield
-    finally:
-        for descriptor, own in enumerate(kept, start=1):
-            os.dup2(own, descriptor)
-            os.close(own)
 
 
 def _need_java() -> None:

@@ -2,17 +2,38 @@
 
 import warnings
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import mlflow.pyfunc
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql.pandas.functions import pandas_udf
+from pyspark.sql.types import StructType
 
 from . import shipping
 from .arrivals import Answer, Sent, guarded
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Udf:
+    """MLflow's UDF of a model: `answer` is what it does on a worker, and `returned` what that gives, row by row."""
+
+    answer: Answer
+    returned: StructType
+
+    def __call__(self, column: Column) -> Column:
+        """The answers for a column, as a column."""
+        with warnings.catch_warnings():
+            # MLflow has just made a UDF too, and Spark's word on the version of pandas is heard once.
+            warnings.simplefilter("ignore", FutureWarning)
+            made: Any = pandas_udf(self.answer, self.returned)  # type: ignore[call-overload]
+        # A deterministic UDF that a later filter mentions is run twice for each row: once to filter, once to answer.
+        answers: Column = made.asNondeterministic()(column)
+        return answers
+
 
 _made: dict[tuple[Hashable, ...], Any] = {}
 
@@ -32,7 +53,7 @@ def once(spark: SparkSession, key: tuple[Hashable, ...], make: Callable[[], T]) 
     return found
 
 
-def udf(spark: SparkSession, model: Path, params: Mapping[str, Any], photo_timeout_s: float) -> Any:
+def udf(spark: SparkSession, model: Path, params: Mapping[str, Any], photo_timeout_s: float) -> Udf:
     """The UDF of a model directory, as `shipping` made it ready; workers load only what it holds now.
 
     What a photo does that takes `photo_timeout_s` to read, or crashes a worker: see `isolation`.
@@ -42,12 +63,4 @@ def udf(spark: SparkSession, model: Path, params: Mapping[str, Any], photo_timeo
         made = mlflow.pyfunc.spark_udf(spark, str(model), env_manager="local", params=dict(params) or None)
     by_workers = shipping.context_of(spark) is None
     answer = guarded(made.func, sent, fetched_by_workers=by_workers, photo_timeout_s=photo_timeout_s)
-    # A deterministic UDF that a later filter mentions is run twice for each row: once to filter, once to answer.
-    return _pandas_udf(answer, made.returnType).asNondeterministic()
-
-
-def _pandas_udf(answer: Answer, returned: Any) -> Any:
-    with warnings.catch_warnings():
-        # MLflow has just made a UDF too, and Spark's word on the version of pandas is heard once.
-        warnings.simplefilter("ignore", FutureWarning)
-        return pandas_udf(answer, returned)  # type: ignore[call-overload]
+    return Udf(answer, made.returnType)

@@ -32,11 +32,11 @@ class Points:
 
     def install(self) -> None:
         """Into the modules of this process; what travels to workers stays as it is."""
-        from jobs.scoring import resumable
+        from jobs.scoring import outputs
         from jobs.scoring.place.delta import Commits
         from registry import Registry
 
-        resumable.store_of = self._counting_store(resumable.store_of)
+        outputs.store_of = self._counting_store(outputs.store_of)
         for owner, names in (
             (Commits, ["_make"]),
             (Registry, ["resolve", "fetch", "start_run", "finish_run"]),

@@ -73,8 +73,10 @@ def keep(played: Round, kept: Path) -> None:
         file.write(json.dumps(asdict(played)) + "\n")
 
 
-def soak(faults: Sequence[Fault], rounds: int, seed: int, kept: Path) -> Iterator[Round]:
-    """The rounds that are not among those kept; each is kept when it is over."""
+def soak(
+    faults: Sequence[Fault], rounds: int, seed: int, kept: Path, photos: int = PHOTOS
+) -> Iterator[Round]:
+    """The rounds that are not among those kept, on so many photos each; each is kept when it is over."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     done = {(each.fault, each.number) for each in table.rounds(kept) if each.seed == seed}
     left = [
@@ -85,7 +87,7 @@ def soak(faults: Sequence[Fault], rounds: int, seed: int, kept: Path) -> Iterato
     ]
     for start in range(0, len(left), ROUNDS_A_BENCH):
         folder = Path(tempfile.mkdtemp(prefix="stagewright-faults-"))
-        with opened(folder, PHOTOS) as bench:
+        with opened(folder, photos) as bench:
             for fault, number in left[start : start + ROUNDS_A_BENCH]:
                 played = play(bench, fault, number, seed)
                 keep(played, kept)
@@ -102,6 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--fault", nargs="*", default=[], help="words of the names of those wanted; default: all"
     )
+    parser.add_argument(
+        "--photos", type=int, default=PHOTOS, help="of a job; more of them can be killed oftener"
+    )
     parser.add_argument("--kept", type=Path, default=KEPT, help="where rounds are kept")
     parser.add_argument("--only-table", action="store_true", help="of what is kept; play nothing")
     given = parser.parse_args(arguments)
@@ -109,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = [each for each in every if not given.fault or any(word in each.name for word in given.fault)]
     if not given.only_table:
         try:
-            for played in soak(wanted, given.rounds, given.seed, given.kept):
+            for played in soak(wanted, given.rounds, given.seed, given.kept, given.photos):
                 _say(played)
         except Exception:
             traceback.print_exc()

@@ -6,8 +6,8 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from jobs import JobFailed, Source, SparkUnavailable, read, scratch
 from jobs.cli import looking, main, running
 from jobs.scoring.recording import experiment_of
-from jobs.spark import faults, jvm, session
+from jobs.spark import faults, jvm
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
 from registry import Registry
@@ -202,17 +202,20 @@ def _raising(error: Exception) -> object:
     return raising
 
 
-def test_what_a_jvm_says_goes_to_the_log_and_never_to_stdout(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_jvm_says_goes_to_the_log_and_never_to_stdout(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from jobs.spark import jvm\n"
+        "log = pathlib.Path(sys.argv[1]) if sys.argv[1:] else None\n"
+        "jvm.launch({'spark.master': 'local[1]'}, log); print('answer'); jvm.end()"
+    )
+    env = {"SPARK_PRINT_LAUNCH_COMMAND": "1", "SPARK_SUBMIT_OPTS": "-XshowSettings:vm -showversion"}
     for log in (tmp_path / "spark.log", None):
-        with session._output_to(log):
-            subprocess.run(["sh", "-c", "echo out; echo err >&2"], check=True)
-        os.write(1, b"answer\n")
-        said = capfd.readouterr()
-        assert said.out == "answer\n"
-        assert sorted((said.err if log is None else log.read_text()).split()) == ["err", "out"]
-        assert log is None or said.err == ""
+        done = run_command([sys.executable, "-c", program, *([str(log)] if log else [])], env=env).check()
+        assert done.stdout == "answer\n"
+        said = done.stderr if log is None else log.read_text()
+        assert "openjdk" in said.lower()
+        assert "VM settings" in said
+        assert log is None or done.stderr == ""
 
 
 def score(fixture: Fixture, stagewright: str, output: Path, *more: str) -> list[str]:
@@ -265,21 +268,18 @@ def test_where_nothing_is_tried_again_a_killed_worker_is_told_in_one_line(
     command = score(fixture, stagewright, tmp_path / "out")
     command[command.index(str(fixture.photos))] = str(photos)
     command[command.index("local[1]")] = "local[1,1]"
-    killed = threading.Event()
+    ended = threading.Event()
 
-    def kill_first_worker() -> None:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not killed.is_set():
+    def kill_workers() -> None:
+        while not ended.wait(0.02):
             for pid in _workers_of(tmp_path / "marker"):
                 os.kill(pid, signal.SIGKILL)
-                killed.set()
-            time.sleep(0.02)
 
-    killer = threading.Thread(target=kill_first_worker)
+    killer = threading.Thread(target=kill_workers)
     killer.start()
     marked = {"MLFLOW_TRACKING_URI": fixture.uri, "STAGEWRIGHT_TEST_MARKER": str(tmp_path / "marker")}
     done = run_command(command, env=marked)
-    killed.set()
+    ended.set()
     killer.join()
     assert done.returncode == 1, done.stderr
     assert "A Python worker ended without a word" in done.stderr

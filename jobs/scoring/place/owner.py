@@ -10,7 +10,6 @@ import getpass
 import json
 import os
 import socket
-import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import OutputBusy
+from ...meanwhile import every
 from .record import JOB
 from .stores import PRIVATE, Folder, Store
 
@@ -67,20 +67,15 @@ def _beating(store: Store) -> Iterator[None]:
     me = _myself()
     mine = json.dumps(me).encode()
     _take(store, mine)
-    ended = threading.Event()
 
     def beat() -> None:
-        while not ended.wait(BEAT_S):
-            with contextlib.suppress(Exception):  # the next one may come through
-                store.put(OWNER, mine)
+        with contextlib.suppress(Exception):  # the next one may come through
+            store.put(OWNER, mine)
 
-    beating = threading.Thread(target=beat, name="owner", daemon=True)
-    beating.start()
     try:
-        yield
+        with every(BEAT_S, beat, "owner"):
+            yield
     finally:
-        ended.set()
-        beating.join()
         if store.read(OWNER) == mine:
             store.remove(OWNER)
 

@@ -90,8 +90,8 @@ def _name(plan: Plan, chunk: int) -> str:
 
 def _read(spark: SparkSession, store: Store, plan: Plan) -> DataFrame:
     """By Spark's executors, from the output: a million rows need not lie in the driver's heap."""
-    if isinstance(store, Folder):
-        return spark.read.parquet(jvm.literal(f"file:{store.root}/{plan.rows_name}"))
     schema = from_arrow_schema(plans_.schema_of(store, plan))
+    if isinstance(store, Folder):
+        return spark.read.schema(schema).parquet(jvm.literal(f"file:{store.root}/{plan.rows_name}"))
     groups = spark.range(0, plan.chunks, 1, min(plan.chunks, spark.sparkContext.defaultParallelism))
     return groups.mapInArrow(reader(store, plan.rows_name), schema)

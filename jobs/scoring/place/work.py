@@ -1,7 +1,6 @@
 """Score what is not done of an output: one Spark job, whose tasks make chunks visible one by one."""
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from ...errors import InputError, JobFailed
+from ...meanwhile import every
 from . import plan as plans_
 from . import writer
 from .counting import Counts, counts, said_by
@@ -24,7 +24,7 @@ from .notes import read_as
 from .parts import Open, Parts
 from .plan import Compared
 from .stores import PRIVATE, Store
-from .writer import BAD_CONTENT, CHUNK, ByName, Target, Told
+from .writer import Batches, ByName, Target, Told
 
 _TAG = "stagewright-score"
 _LOOK_S = 1.0
@@ -56,10 +56,10 @@ class Output:
             if name.startswith(before) and name.endswith(after)
         }
 
-    def create(self, frame: DataFrame) -> None:
+    def create(self, schema: StructType) -> None:
         """The table, where there is to be one and is none."""
         if self.commits:
-            self.commits.create(to_arrow_schema(_written(frame), timezone="UTC"))
+            self.commits.create(to_arrow_schema(schema, timezone="UTC"))
 
     def complete(self) -> None:
         """Show readers what is there, where showing takes more than being there."""
@@ -71,6 +71,15 @@ class Output:
         """The same, of chunks by what they told; all of them where nothing is told."""
         if self.commits:
             self.commits.enter(told or map(self.named.format, self.chunks()), told)
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """`rows` with CHUNK, and what makes them rows of `schema`, still with CHUNK, on a worker: `answer`."""
+
+    rows: DataFrame
+    answer: Callable[[Batches], Batches]
+    schema: StructType
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,23 +170,23 @@ def held(output: Output, chunks: Iterable[str], told: Told) -> Counts:
     return counts([*unknown, *(told[name] for name in names if name in told)])
 
 
-def write(output: Output, frame: DataFrame, run_id: str, watch: "Watch") -> Told:
-    """Evaluate `frame`, which has CHUNK, chunk by chunk; gives what each said. Raises what Spark does."""
-    written = _written(frame)
-    told = frame.sparkSession.sparkContext.accumulator({}, ByName())
+def write(output: Output, unscored: Unscored, run_id: str, watch: "Watch") -> Told:
+    """Score what is left, chunk by chunk; gives what each said. Raises what Spark does."""
+    spark = unscored.rows.sparkSession
+    told = spark.sparkContext.accumulator({}, ByName())
 
     def tell(said: dict[str, Any]) -> None:
         told.add({said["name"]: said})
 
-    target = Target(output.store, output.named, {"run_id": run_id}, footer_of(written), output.quarantine)
-    function = writer.writer(target, tell)
-    with showing(output, told), watch.watching(frame.sparkSession, told):
-        rows = frame.mapInArrow(function, "name string, said string").collect()
+    footer = footer_of(unscored.schema)
+    target = Target(output.store, output.named, {"run_id": run_id}, footer, output.quarantine)
+    answer, write_chunks = unscored.answer, writer.writer(target, tell)
+    with showing(output, told), watch.watching(spark, told):
+        written = unscored.rows.mapInArrow(
+            lambda rows: write_chunks(answer(rows)), "name string, said string"
+        )
+        rows = written.where("name IS NOT NULL").collect()
     return {row["name"]: json.loads(row["said"]) for row in rows}
-
-
-def _written(frame: DataFrame) -> StructType:
-    return StructType([field for field in frame.schema.fields if field.name not in (CHUNK, BAD_CONTENT)])
 
 
 def footer_of(schema: StructType) -> dict[bytes, bytes]:
@@ -185,9 +194,9 @@ def footer_of(schema: StructType) -> dict[bytes, bytes]:
     return {b"org.apache.spark.sql.parquet.row.metadata": schema.json().encode()}
 
 
-def check_types(frame: DataFrame) -> None:
+def check_types(schema: StructType) -> None:
     """Raises InputError where a kept column is of a type that Parquet files cannot hold."""
-    for column in frame.schema.fields:
+    for column in schema.fields:
         try:
             schema = to_arrow_schema(StructType([column]), timezone="UTC")
             with pq.ParquetWriter(pa.BufferOutputStream(), schema):
@@ -199,10 +208,9 @@ def check_types(frame: DataFrame) -> None:
             ) from error
 
 
-def write_empty(output: Output, frame: DataFrame) -> None:
+def write_empty(output: Output, schema: StructType) -> None:
     """A file without rows, where there is none at all: readers learn the columns from it, if from nothing else."""
     if not output.commits and not output.store.names():
-        schema = _written(frame)
         name = output.named.format("empty")
         writer.empty(output.store, name, to_arrow_schema(schema, timezone="UTC"), footer_of(schema))
 
@@ -213,20 +221,15 @@ def showing(output: Output, told: Any) -> Iterator[None]:
     if output.commits is None:
         yield
         return
-    done = threading.Event()
 
     def show() -> None:
-        while not done.wait(_SHOW_S):
-            with suppress(Exception):  # the last one tells
-                output.show(dict(told.value))
+        with suppress(Exception):  # the last one tells
+            output.show(dict(told.value))
 
-    thread = threading.Thread(target=show, name="commits", daemon=True)
-    thread.start()
     try:
-        yield
+        with every(_SHOW_S, show, "commits"):
+            yield
     finally:
-        done.set()
-        thread.join()
         output.show({})
 
 
@@ -246,23 +249,18 @@ class Watch:
     @contextmanager
     def watching(self, spark: SparkSession, told: Any) -> Iterator[None]:
         """Look at the accumulator `told` while inside. What Spark raises because of that does not leave."""
-        done = threading.Event()
 
-        def look() -> None:
-            while not done.wait(_LOOK_S):
-                if self._is_lost(told):
-                    self.ended = True
-                    spark.interruptTag(_TAG)
-                    return
+        def look() -> bool:
+            self.ended = self._is_lost(told)
+            if self.ended:
+                spark.interruptTag(_TAG)
+            return self.ended
 
-        looking = threading.Thread(target=look, name="budget", daemon=True)
         spark.addTag(_TAG)
-        looking.start()
         try:
-            yield
+            with every(_LOOK_S, look, "budget"):
+                yield
         finally:
-            done.set()
-            looking.join()
             spark.removeTag(_TAG)
             self.told = dict(told.value)
 

@@ -9,10 +9,10 @@ taken for dead, and by a job that was killed and its successor, all want the sam
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +31,9 @@ FOOTER = b"stagewright"
 TOLD = pa.schema([("name", pa.string()), ("said", pa.string())])
 
 Batches = Iterator[pa.RecordBatch]
+# What makes batches, and gives something in the end.
+T = TypeVar("T")
+Writing = Generator[pa.RecordBatch, None, T]
 # What chunks say of themselves, by the names of their files.
 Told = dict[str, dict[str, Any]]
 
@@ -55,22 +58,23 @@ class Target:
 def writer(target: Target, told: Callable[[dict[str, Any]], None]) -> Callable[[Batches], Batches]:
     """A function for `mapInArrow`: rows with CHUNK in, those of one chunk beside one another; TOLD out.
 
-    `told` gets what each chunk holds as soon as it is visible.
+    `told` gets what each chunk holds as soon as it is visible. As many rows come out as go in, so that Spark knows how
+    far a task is: those that are not a chunk's have no name.
     """
 
     def write(batches: Batches) -> Batches:
         for chunk, rows in _by_chunk(batches):
-            said = _write(target, target.named.format(chunk), rows)
+            said = yield from _write(target, target.named.format(chunk), rows)
             told(said)
             yield pa.RecordBatch.from_pylist([{"name": said["name"], "said": json.dumps(said)}], TOLD)
 
     return write
 
 
-def _write(target: Target, name: str, rows: Batches) -> dict[str, Any]:
+def _write(target: Target, name: str, rows: Batches) -> Writing[dict[str, Any]]:
     """What the chunk of this name holds: now, or since somebody else was first."""
     with target.store.unfinished() as file:
-        said, bad = _fill(target, file, name, rows)
+        said, bad = yield from _fill(target, file, name, rows)
         if bad and target.quarantine is not None:
             _set_aside(target.quarantine, name, bad)
         if target.store.put_new(name, file):
@@ -87,7 +91,7 @@ def _said_by(store: Store, name: str) -> dict[str, Any]:
 
 def _fill(
     target: Target, file: Path, name: str, rows: Batches
-) -> tuple[dict[str, Any], list[pa.RecordBatch]]:
+) -> Writing[tuple[dict[str, Any], list[pa.RecordBatch]]]:
     by_status: Counter[str] = Counter()
     bad: list[pa.RecordBatch] = []
     first = next(rows)
@@ -98,9 +102,14 @@ def _fill(
             by_status.update(batch.column("status").to_pylist())
             if target.quarantine is not None:
                 bad.append(batch.filter(pc.not_equal(batch.column("status"), "ok")))
+            yield _passed(batch.num_rows - (batch is first))  # one row is the chunk's own
         said = {**target.about, "name": name, "rows": by_status.total(), "by_status": dict(by_status)}
         parquet.add_key_value_metadata({FOOTER: json.dumps(said).encode()})
     return {**said, "bytes": file.stat().st_size}, [batch for batch in bad if batch.num_rows]
+
+
+def _passed(rows: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.nulls(rows, field.type) for field in TOLD], schema=TOLD)
 
 
 def _set_aside(quarantine: Store, name: str, bad: list[pa.RecordBatch]) -> None:

@@ -1,0 +1,72 @@
+"""Where a job's output lies, and where what has no prediction is put aside; what cannot be used is said."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+
+from ..errors import InputError, JobFailed
+from ..spark import jvm
+from .job import ScoreJob
+from .place import delta
+from .place.stores import Bucket, Folder, Store, local_path, store_at
+
+
+def store_of(job: ScoreJob) -> Store | None:
+    """Where a job's output lies; None where Spark alone can write it. Raises InputError where nothing can."""
+    ours = job.sink.format == "parquet" or (job.sink.format == delta.FORMAT and delta.is_installed())
+    store = store_at(job.sink.path) if ours else None
+    if isinstance(store, Bucket):
+        _try(store)
+    return store
+
+
+def _try(store: Bucket) -> None:
+    try:
+        store.is_free()
+    except ImportError as error:
+        raise InputError(
+            f"{store.root!r} is in an object store, which takes obstore: pip install 'stagewright[object-stores]', "
+            "on executors too."
+        ) from error
+    except Exception as error:  # obstore's own, and what lies below it
+        raise InputError(
+            f"{store.root!r} cannot be used: {next(iter(str(error).splitlines()), error)}. Address, region and "
+            "credentials come from the environment, such as AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID; on executors too."
+        ) from error
+
+
+def path_of(job: ScoreJob) -> str:
+    """Of an output in a file system, absolute."""
+    return local_path(job.sink.path)
+
+
+def quarantine_of(job: ScoreJob) -> Store | None:
+    """Raises InputError where nothing can be put there."""
+    if job.quarantine is None:
+        return None
+    found = store_at(job.quarantine)
+    if found is None:
+        raise InputError(f"--quarantine takes a folder or an object store, and not {job.quarantine!r}.")
+    if isinstance(found, Bucket):
+        _try(found)
+    return found
+
+
+def is_ours(spark: SparkSession, job: ScoreJob, store: Store) -> bool:
+    """Whether Spark means the same place by the path: a cluster's default file system may be another."""
+    return not isinstance(store, Folder) or jvm.scheme(spark, job.sink.path) == "file"
+
+
+@contextmanager
+def writable(store: Store) -> Iterator[None]:
+    """Raises JobFailed where the file system that an output lies in refuses something."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(store, Folder) or not str(error.filename or "").startswith(store.root):
+            raise
+        raise JobFailed(
+            f"The output cannot be written: {error.strerror or error}: {error.filename!r}. What is there stays; run "
+            "the same command again once it can be written, or name another output."
+        ) from error
