@@ -58,6 +58,7 @@ def examine() -> list[Finding]:
     looks: tuple[Callable[[], Finding], ...] = (
         _python,
         _java,
+        _classes,
         _packages,
         _processor,
         _gpu,
@@ -85,6 +86,17 @@ def _java() -> Finding:
     number = re.search(r'version "(?:1\.)?(\d+)', said)
     good = bool(number) and int(number[1]) >= NEEDED_JAVA if number else False
     return Finding("java", good, said or f"{java} says nothing", "" if good else step)
+
+
+def _classes() -> Finding:
+    """Whether Spark starts as quickly as it can."""
+    from .spark import class_archive
+
+    kept = class_archive.kept_at()
+    if kept is not None and kept.is_file():
+        return Finding("classes", True, f"Spark's are kept in {kept}")
+    found = "Spark's are not kept; `stagewright doctor --keep-classes` makes each start some seconds shorter"
+    return Finding("classes", True, found)
 
 
 def _packages() -> Finding:

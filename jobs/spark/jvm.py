@@ -65,7 +65,7 @@ def kill(launching: Thread) -> None:
         launched.wait()
 
 
-def end() -> None:
+def end(wait_s: float = END_S) -> None:
     """End the JVM that PySpark has started, if it has, and wait for that: it clears up its temporary files."""
     gateway = SparkContext._gateway
     started = getattr(gateway, "proc", None)
@@ -78,7 +78,7 @@ def end() -> None:
         counter.handle_error = lambda request, client: None
     started.stdin.close()  # as when this process ends
     with suppress(subprocess.TimeoutExpired):
-        started.wait(END_S)
+        started.wait(wait_s)
 
 
 # --- files

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from .. import scratch
 from ..errors import SparkUnavailable
-from . import jvm
+from . import class_archive, jvm
 from .faults import explain
 
 DEFAULTS: dict[str, str] = {
@@ -73,7 +73,7 @@ def open_session(
     _need_java()
     try:
         if running is None:
-            with _temporary_files_inside():
+            with _told(class_archive.options() if _is_local(master) else ""):
                 jvm.launch({**defaults, **own, **({"spark.master": master} if master else {})}, log)
         session = builder.getOrCreate()
     except PySparkException as error:
@@ -120,15 +120,15 @@ def _is_set_elsewhere() -> bool:
 
 
 @contextmanager
-def _temporary_files_inside() -> Iterator[None]:
-    """A JVM that is started inside keeps its temporary files, and Spark's, in this process's folder.
+def _told(options: str) -> Iterator[None]:
+    """A JVM that is started inside has these options, and keeps its temporary files in this process's folder.
 
     Spark's are there for want of another setting: SPARK_LOCAL_DIRS and spark.local.dir hold wherever they are set.
     """
     before = os.environ.get(_JVM_OPTIONS)
     # In front, so that a folder which somebody named there is the last one named.
     inside = f'"-Djava.io.tmpdir={scratch.folder()}" "-XX:ErrorFile={scratch.folder()}/hs_err_pid%p.log"'
-    os.environ[_JVM_OPTIONS] = f"{inside} {before or ''}".strip()
+    os.environ[_JVM_OPTIONS] = f"{inside} {options} {before or ''}".strip()
     try:
         yield
     finally:

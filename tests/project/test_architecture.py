@@ -56,7 +56,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "evaluation": {"spark", "scoring"},
         "comparison": {"spark", "scoring", "evaluation"},
         "registering": set(),
-        "doctor": set(),
+        "doctor": {"spark"},
         "demo": {"spark", "scoring", "registering"},
         "cli": {"spark", "scoring", "evaluation", "comparison", "registering", "doctor", "demo"},
     },
