@@ -92,13 +92,15 @@ def _what(folder: Path) -> registering.Registering:
     labels = folder / "labels.txt"
     labels.write_text("\n".join(ResNet50_Weights.IMAGENET1K_V2.meta["categories"]) + "\n")
     return registering.Registering(
-        name=NAME,
-        architecture=registering.Architecture(
-            "efficientnet_lite_pytorch:EfficientNet.from_name", ("efficientnet-lite0",)
+        NAME,
+        registering.Parts(
+            architecture=registering.Architecture(
+                "efficientnet_lite_pytorch:EfficientNet.from_name", ("efficientnet-lite0",)
+            ),
+            weights=Path(EfficientnetLite0ModelFile.get_model_file_path()),
+            preprocess=PREPROCESS,
+            labels=labels,
         ),
-        weights=Path(EfficientnetLite0ModelFile.get_model_file_path()),
-        preprocess=PREPROCESS,
-        labels=labels,
     )
 
 

@@ -5,7 +5,7 @@ import importlib
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ from pyfunc_models import Preprocess
 from pyfunc_models.packaging import ExportError, PackageOptions, PackagingError, PrecisionRefused, package
 from registry import Registration, Registry
 
+from . import pretrained
 from .errors import InputError, PrecisionTooFar
 
 
@@ -148,36 +149,98 @@ def read_labels(file: Path) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Registering:
-    """All that makes a version: see the command's options of the same names.
+class Model:
+    """What is packaged. `architecture`: how the scientist calls it."""
 
-    `options` are those of packaging; their `architecture` is this one's reference.
-    """
+    module: torch.nn.Module
+    preprocess: Preprocess
+    labels: Sequence[str] | None
+    architecture: str
 
-    name: str
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A model from its parts: see the command's options of the same names."""
+
     architecture: Architecture
     weights: Path
     preprocess: Preprocess
     labels: Path | None = None
+
+    def model(self) -> Model:
+        """Build it, and load its weights. Raises InputError."""
+        module = self.architecture.build()
+        load_weights(module, self.weights)
+        labels = read_labels(self.labels) if self.labels else None
+        return Model(module, self.preprocess, labels, self.architecture.reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A model as a library saved it."""
+
+    folder: Path
+
+    def model(self) -> Model:
+        """Read it as that library does. Raises InputError."""
+        found = pretrained.read(self.folder)
+        return Model(found.module, found.preprocess, found.labels, found.architecture)
+
+
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """All that makes a version; `options` are those of packaging, whose `architecture` is the model's."""
+
+    name: str
+    made_of: "Parts | Folder"
     options: PackageOptions = field(default_factory=PackageOptions)
+
+
+_OF_PARTS = (
+    "architecture",
+    "arguments",
+    "weights",
+    "labels",
+    "preprocess",
+    "resize",
+    "crop",
+    "interpolation",
+    "mean",
+    "std",
+)
 
 
 def from_options(name: str, given: Mapping[str, Any]) -> Registering:
     """The command's options, checked. Raises InputError on what does not fit together."""
-    return Registering(
-        name=name,
+    return Registering(name, _folder(given) if given["folder"] else _parts(given), _options(given))
+
+
+def _folder(given: Mapping[str, Any]) -> Folder:
+    """Raises InputError where parts are given, too."""
+    also = [name for name in _OF_PARTS if given[name] not in (None, ())]
+    if also:
+        options = ", ".join("--arg" if name == "arguments" else f"--{name}" for name in also)
+        raise InputError(f"--from has everything; leave out {options}.")
+    return Folder(Path(given["folder"]))
+
+
+def _parts(given: Mapping[str, Any]) -> Parts:
+    """Raises InputError on what is missing or wrong."""
+    for name in ("architecture", "weights"):
+        if not given[name]:
+            raise InputError(f"Give --{name}, or --from FOLDER: a model as transformers or timm saves it.")
+    return Parts(
         architecture=Architecture(given["architecture"], given["arguments"]),
         weights=Path(given["weights"]),
         preprocess=_preprocess(given),
         labels=Path(given["labels"]) if given["labels"] else None,
-        options=_options(given),
     )
 
 
 def _options(given: Mapping[str, Any]) -> PackageOptions:
     options = PackageOptions(
         kind=given["kind"],
-        architecture=given["architecture"],
+        output=given["output"],
         precisions=given["precisions"],
         decodes=given["decodes"],
         golden=given["golden"],
@@ -215,13 +278,12 @@ def _channels(name: str, text: str) -> tuple[float, ...]:
 
 def register(registry: Registry, what: Registering, tags: dict[str, str]) -> Registration:
     """Build, load, package, register. Raises InputError, PrecisionTooFar or registry.RegistryError."""
-    module = what.architecture.build()
-    load_weights(module, what.weights)
-    labels = read_labels(what.labels) if what.labels else None
-    options = replace(what.options, architecture=what.architecture.reference)
+    model = what.made_of.model()
+    options = replace(what.options, architecture=model.architecture)
     with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
         try:
-            packaged = package(module, what.preprocess, labels, into=Path(scratch) / "model", options=options)
+            into = Path(scratch) / "model"
+            packaged = package(model.module, model.preprocess, model.labels, into=into, options=options)
         except PrecisionRefused as error:
             raise PrecisionTooFar(str(error)) from error
         except (PackagingError, ExportError) as error:

@@ -13,8 +13,12 @@ from .shared import AS_JSON, NAME, answer, pairs, say
 @click.command()
 @NAME
 @click.option(
-    "--architecture", required=True, metavar="REF", help="torchvision:resnet50 or package.module:callable."
+    "--from",
+    "folder",
+    metavar="FOLDER",
+    help="A model as transformers or timm saves it, in place of all options down to --std.",
 )
+@click.option("--architecture", metavar="REF", help="torchvision:resnet50 or package.module:callable.")
 @click.option(
     "--arg",
     "arguments",
@@ -24,7 +28,6 @@ from .shared import AS_JSON, NAME, answer, pairs, say
 )
 @click.option(
     "--weights",
-    required=True,
     metavar="FILE",
     help="A state_dict: .safetensors, or .pt read with weights_only.",
 )
@@ -41,6 +44,11 @@ from .shared import AS_JSON, NAME, answer, pairs, say
 )
 @click.option("--mean", metavar="R,G,B", help="Mean of each channel, of values in 0 to 1 (default: 0,0,0).")
 @click.option("--std", metavar="R,G,B", help="Standard deviation of each channel (default: 1,1,1).")
+@click.option(
+    "--output",
+    metavar="NAME",
+    help="Which of the module's answers it is: a key, field or index, where logits are not found by themselves.",
+)
 @click.option(
     "--kind",
     default="classifier",

@@ -10,6 +10,7 @@ import torch
 from ..engines import openvino_engine, torch_engine
 from ..engines.telemetry import no_reports
 from ..transforms.preprocess import Preprocess
+from . import outputs
 
 with no_reports():
     import openvino as ov
@@ -33,37 +34,32 @@ class ScoringGraph(torch.nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, module: torch.nn.Module, preprocess: Preprocess) -> None:
+    def __init__(self, module: torch.nn.Module, preprocess: Preprocess, output: str | None = None) -> None:
         super().__init__()
         self.module = module
+        self.output = output
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(preprocess.std).view(1, 3, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """See the class."""
         scaled = images.permute(0, 3, 1, 2).to(torch.float32).div(255)
-        outputs = self.module((scaled - self.mean) / self.std)
-        if not isinstance(outputs, torch.Tensor) or outputs.dim() != 2:
-            found = (
-                f"shape {list(outputs.shape)}"
-                if isinstance(outputs, torch.Tensor)
-                else type(outputs).__name__
-            )
-            raise ExportError(
-                f"The module must give one tensor [N, D] for images [N, 3, H, W]; it gives {found}. "
-                "Wrap it in a module that returns the logits or the embedding, flattened to [N, D]."
-            )
-        return outputs
+        answer = self.module((scaled - self.mean) / self.std)
+        try:
+            return outputs.chosen(answer, self.output)
+        except outputs.NoOutput as error:
+            raise ExportError(str(error)) from None
 
 
-def export(module: torch.nn.Module, preprocess: Preprocess, into: Path) -> int:
+def export(module: torch.nn.Module, preprocess: Preprocess, into: Path, output: str | None = None) -> int:
     """Write `model.pt2`, `model.xml` and `model.bin` into `into`; returns D, the width of the outputs.
 
-    The module is exported in eval mode and stays as it was. The batch is dynamic. Raises ExportError where
-    torch.export or OpenVINO cannot express the module, or where their outputs differ.
+    The module is exported in eval mode and stays as it was. The batch is dynamic. `output`: see
+    `outputs.chosen`. Raises ExportError where torch.export or OpenVINO cannot express the
+    module, or where their outputs differ.
     """
     height, width = preprocess.output_size
-    graph = ScoringGraph(module, preprocess)
+    graph = ScoringGraph(module, preprocess, output)
     training = module.training
     graph.eval()
     try:

@@ -25,6 +25,7 @@ from ..worker.choices import DecodeChoice
 from ..worker.image_model import CALLABLES, LABELS, PREPROCESS, ImageModel, OwnCode
 from ..worker.spec import EXACT, ModelSpec
 from . import digests, golden_photos
+from .casting import as_f32
 from .errors import PackagingError
 from .export import export
 from .measuring import DEFAULT_MIN_AGREEMENT, GoldenPhotos, calibration_images, hold_to, measure
@@ -41,7 +42,8 @@ GPU_REQUIREMENTS = "requirements-gpu.txt"
 class PackageOptions:
     """What most models leave as it is.
 
-    `kind`: see `kind_names()`. `architecture`: how the scientist calls it, for the version's tags.
+    `kind`: see `kind_names()`. `architecture`: how the scientist calls it, for the version's tags. `output`: which of
+    the module's answers it is, by key, field or index, where there are several.
     `precisions`, `decodes`: what jobs may choose from; f32 and full are always there. `golden`: a folder of photos on
     which every other one is measured, and int8 calibrated; less agreement with these two than `min_agreement` is
     refused. `transforms` is no choice any more: whatever it names, photos are resized exactly. `own_code`: callables
@@ -56,6 +58,7 @@ class PackageOptions:
     transforms: tuple[str, ...] = (EXACT,)
     decodes: tuple[str, ...] = (DecodeChoice.FULL.value,)
     own_code: OwnCode = field(default_factory=OwnCode)
+    output: str | None = None
 
 
 def package(
@@ -68,7 +71,8 @@ def package(
 ) -> Path:
     """Write an MLflow model directory to `into` (which must not exist) and return its path.
 
-    `module`: float32 [N, 3, H, W] -> float32 [N, D]. `labels`: D names for a classifier, in the order of the
+    `module`: float32 [N, 3, H, W] -> float32 [N, D], or several of which one is. One in f16, bf16 or f64 is cast, with
+    a warning. `labels`: D names for a classifier, in the order of the
     logits; without them classes are called "0" to "D-1". Raises PackagingError on input that does not fit
     together, PrecisionRefused on a precision too far from f32 and ExportError on a module that does not export;
     `into` is then left unmade.
@@ -79,12 +83,16 @@ def package(
         raise PackagingError(f"{str(into)!r} exists already; name a folder that does not.")
     if set(options.transforms) - {EXACT}:
         warnings.warn(f"Photos are resized exactly, not as transforms={options.transforms}.", stacklevel=2)
+    architecture = options.architecture or _qualified_name(module)
+    module, cast = as_f32(module)
+    if cast:
+        warnings.warn(cast, stacklevel=2)
     offering = Offering.of(options.precisions, options.decodes)
     golden = _golden(options, offering)
     with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
         model = Path(scratch) / "model"
         model.mkdir()
-        width = export(module, preprocess, model)
+        width = export(module, preprocess, model, options.output)
         labels_count = _write_labels(labels, width, options.kind, model)
         (model / PREPROCESS).write_text(preprocess.to_json())
         pickled = _write_callables(options.own_code, model)
@@ -99,7 +107,7 @@ def package(
         spec = ModelSpec(
             model_digest=digests.of_model(parts, options.kind, offering, model),
             kind=options.kind,
-            architecture=options.architecture or _qualified_name(module),
+            architecture=architecture,
             **asdict(offering),
             labels_count=labels_count,
             digests=parts,

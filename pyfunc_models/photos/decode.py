@@ -31,7 +31,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from . import containers, formats
-from .formats import tiff
+from .formats import jpeg, tiff
 from .formats.format import Format, TooMuch
 from .pillow_warnings import SILENCED
 from .reduced import REDUCED, Reduced
@@ -227,6 +227,19 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:  # broken EXIF says nothing of the pixels, which are whole
         return None
+
+
+def is_turned(content: bytes | None) -> bool:
+    """Whether a JPEG says that it is to be turned or mirrored; True also where its headers cannot be read."""
+    if content is None or not jpeg.may_be_turned(content):
+        return False
+    try:
+        with SILENCED:
+            if jpeg.FORMAT.check is not None:
+                jpeg.FORMAT.check(content)
+            return _turn(jpeg.FORMAT.plugin(io.BytesIO(content))) is not None
+    except Exception:  # `decode` says what it is
+        return True
 
 
 def _fault(format: Format, data: bytes, error: Exception) -> RowFault:

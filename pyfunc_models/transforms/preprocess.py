@@ -7,9 +7,9 @@ Nothing here imports torch or torchvision: a worker on OpenVINO has no use for e
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,11 @@ from .resamplings.resampling import Resampling
 Pair = tuple[int, int]
 Channels = tuple[float, float, float]
 
+CropRounding = Literal["even", "down"]
+
 FORMAT: Final = 1
+# Fields that came later, and are written only where they are not this: recipes of before keep their digests.
+_LATER: Final = {"crop_rounding": "even"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class Preprocess:
     `resize` is the length of the shorter edge, or (height, width), or None for none; `max_size` bounds the
     longer edge of the former. `crop` is (height, width); a photo that is smaller is padded with black.
     `orientation` says whether a photo's EXIF orientation is applied when it is decoded: Pillow and
-    torchvision ignore it unless told, and so does the default. Mean 0 and std 1, the default, leave [0, 1].
+    torchvision ignore it unless told, and so does the default. `crop_rounding`: where a crop that is half a pixel off
+    the centre begins, at the even pixel as in torchvision or "down" as in transformers.
+    Mean 0 and std 1, the default, leave [0, 1].
 
     Raises ValueError on anything else, and where the output size would depend on the photo.
     """
@@ -47,6 +53,7 @@ class Preprocess:
     std: Channels = (1.0, 1.0, 1.0)
     orientation: Orientation = "ignore"
     max_size: int | None = None
+    crop_rounding: CropRounding = "even"
 
     def __post_init__(self) -> None:
         # Lists become tuples and ints floats, so that equal recipes have equal digests.
@@ -56,6 +63,7 @@ class Preprocess:
         _set(self, "std", _channels("std", self.std))
         _one_of("interpolation", self.interpolation, resamplings.names())
         _one_of("orientation", self.orientation, list(get_args(Orientation)))
+        _one_of("crop_rounding", self.crop_rounding, list(get_args(CropRounding)))
         if not all(np.float32(value) > 0 for value in self.std):
             raise ValueError(f"Preprocess std is {self.std!r}; each of its 3 numbers must be above 0.")
         self._check_max_size()
@@ -96,7 +104,8 @@ class Preprocess:
 
     def to_json(self) -> str:
         """One line with sorted keys: equal recipes, equal text."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True, separators=(",", ":"))
+        said = {name: value for name, value in asdict(self).items() if (name, value) not in _LATER.items()}
+        return json.dumps({"format": FORMAT, **said}, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -107,6 +116,7 @@ class Preprocess:
             raise ValueError(
                 f"Preprocess has format {version!r}; this version of stagewright reads format {FORMAT}."
             )
+        fields = {**_LATER, **fields}
         known = set(cls.__dataclass_fields__)
         if fields.keys() != known:
             raise ValueError(
@@ -186,17 +196,19 @@ def resized_size(size: Pair, spec: Preprocess) -> Pair:
 def resized_and_cropped(size: Pair, spec: Preprocess) -> tuple[Pair, Box]:
     """(width, height) of a photo -> its size after `spec.resize`, and which part of that `spec.crop` leaves."""
     width, height = resized_size(size, spec)
-    return (width, height), _crop_box((width, height), spec.crop or (height, width))
+    return (width, height), _crop_box((width, height), spec)
 
 
-def _crop_box(size: Pair, crop: Pair) -> Box:
-    """(left, top, right, bottom) of torchvision's CenterCrop; Pillow's crop adds the black outside."""
-    left, top = _crop_start(size[0], crop[1]), _crop_start(size[1], crop[0])
+def _crop_box(size: Pair, spec: Preprocess) -> Box:
+    """(left, top, right, bottom) of the centre crop; Pillow's crop adds the black outside."""
+    crop = spec.crop or (size[1], size[0])
+    rounded = round if spec.crop_rounding == "even" else math.floor
+    left, top = _crop_start(size[0], crop[1], rounded), _crop_start(size[1], crop[0], rounded)
     return left, top, left + crop[1], top + crop[0]
 
 
-def _crop_start(length: int, crop: int) -> int:
-    return -((crop - length) // 2) if crop > length else round((length - crop) / 2.0)
+def _crop_start(length: int, crop: int, rounded: Callable[[float], int]) -> int:
+    return -((crop - length) // 2) if crop > length else rounded((length - crop) / 2.0)
 
 
 def _normalized_levels(spec: Preprocess) -> npt.NDArray[np.float32]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..engines import Engine, Images, Outputs, Precision, device, engine_module
 from ..photos import files
-from ..photos.decode import DEFAULT_MAX_PIXELS, decode
+from ..photos.decode import DEFAULT_MAX_PIXELS, decode, is_turned
 from ..photos.reduced import REDUCED
 from ..photos.status import RowFault, Status
 from ..transforms import usual_photo
@@ -159,7 +159,7 @@ class ImageModel(PythonModel, ABC):
         A JPEG of more than DEFAULT_MAX_PIXELS, where `max_pixels` allows it, is reduced whatever the choice, unless the
         scientist's own transform is to see it: in full it would take half a gigabyte and more.
         """
-        if choice is DecodeChoice.FULL and self._is_usual:
+        if choice is DecodeChoice.FULL and self._is_usual(content):
             pixels = usual_photo.decode(content, max_pixels=max_pixels)
             if pixels is not None:
                 proving.prove_usual(self)
@@ -185,9 +185,14 @@ class ImageModel(PythonModel, ABC):
         return lambda size: needed(size) if DEFAULT_MAX_PIXELS < size[0] * size[1] <= max_pixels else size
 
     @property
-    def _is_usual(self) -> bool:
+    def _wants_pixels_alone(self) -> bool:
         """Whether a photo's pixels are all that is wanted: a transform of one's own may look at EXIF or profile."""
-        return self.own_code.transform is None and self.preprocess.orientation == "ignore"
+        return self.own_code.transform is None
+
+    def _is_usual(self, content: bytes | None) -> bool:
+        return self._wants_pixels_alone and (
+            self.preprocess.orientation == "ignore" or not is_turned(content)
+        )
 
     def prepare(self, photo: Photo) -> Images | RowFault:
         """RGB photo -> uint8 [H, W, 3] as the graph takes it, or what the scientist's transform raised."""
@@ -254,7 +259,7 @@ class ImageModel(PythonModel, ABC):
         _check_offered("decode", decode, self.spec.decodes)
         here = device.current()
         proving.prove(self, self.engine(precision, here), here, precision, DecodeChoice(decode))
-        if decode == DecodeChoice.FULL and self._is_usual:
+        if decode == DecodeChoice.FULL and self._wants_pixels_alone:
             proving.check_usual(self, Compiler(worth=0))
 
     def _score(self, contents: list[bytes | None], params: dict[str, Any]) -> pipeline.Scored:

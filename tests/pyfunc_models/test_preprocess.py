@@ -418,3 +418,25 @@ def test_json_of_another_format_or_with_other_keys_is_refused(change: dict[str, 
 def test_what_is_no_recipe_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Preprocess.from_json(text)
+
+
+def test_a_field_that_came_later_changes_no_earlier_recipe() -> None:
+    earlier = '{"crop":[224,224],"format":1,"interpolation":"bilinear","max_size":null,"mean":[0.0,0.0,0.0],'
+    earlier += '"orientation":"ignore","resize":256,"std":[1.0,1.0,1.0]}'
+    spec = Preprocess.from_json(earlier)
+    assert spec == Preprocess(resize=256, crop=(224, 224))
+    assert spec.to_json() == earlier
+
+
+def test_a_crop_that_is_half_a_pixel_off_begins_one_pixel_before_where_it_is_rounded_down() -> None:
+    from pyfunc_models.transforms.preprocess import resized_and_cropped
+
+    found = {
+        rounding: resized_and_cropped((7, 9), Preprocess(crop=(4, 4), crop_rounding=rounding))[1]  # type: ignore[arg-type]
+        for rounding in ("even", "down")
+    }
+    assert found == {"even": (2, 2, 6, 6), "down": (1, 2, 5, 6)}
+    spec = Preprocess(crop=(4, 4), crop_rounding="down")
+    assert Preprocess.from_json(spec.to_json()) == spec
+    with pytest.raises(ValueError, match="crop_rounding is 'up'"):
+        Preprocess(crop=(4, 4), crop_rounding="up")  # type: ignore[arg-type]

@@ -181,7 +181,7 @@ def test_a_model_reads_the_usual_photo_around_pillow_to_the_same_pixels(model) -
     np.testing.assert_array_equal(model.read(content), by_pillow(content, model.preprocess))
 
 
-def test_a_model_that_turns_photos_by_their_exif_leaves_all_to_pillow(model) -> None:
+def test_a_model_that_turns_photos_by_their_exif_leaves_those_to_pillow_and_no_others(model) -> None:
     content = jpeg(photo(50, 40), exif=TURNED)
     assert isinstance(model.decode(content), np.ndarray)
     model.preprocess = Preprocess.of(resize=20, crop=16, orientation="exif")
@@ -189,6 +189,14 @@ def test_a_model_that_turns_photos_by_their_exif_leaves_all_to_pillow(model) -> 
     assert isinstance(seen, Image.Image)
     assert seen.size == (40, 50)
     np.testing.assert_array_equal(model.read(content), transform(seen, model.preprocess))
+    for straight in (
+        jpeg(photo(50, 40)),
+        jpeg(photo(50, 40), exif=TURNED.replace(b"\x06\0\0\0", b"\1\0\0\0")),
+    ):
+        assert isinstance(model.decode(straight), np.ndarray)
+        np.testing.assert_array_equal(model.read(straight), by_pillow(straight, model.preprocess))
+    by_xmp = jpeg(photo(50, 40), xmp=b'<x tiff:Orientation="6"/>')
+    assert isinstance(model.decode(by_xmp), Image.Image)
 
 
 def test_a_model_that_decodes_less_of_a_photo_leaves_it_to_pillow(model) -> None:

@@ -25,6 +25,15 @@ _SCAN: Final = b"\xff\xda"
 _END: Final = b"\xff\xd9"
 
 
+# What an orientation can be in: EXIF, and XMP, which Pillow looks into where EXIF does not say.
+_MAY_SAY_ORIENTATION: Final = (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")
+
+
+def may_be_turned(content: bytes) -> bool:
+    """Whether a JPEG may say how it is to be turned; sure only where this is False."""
+    return any(mark in content for mark in _MAY_SAY_ORIENTATION)
+
+
 class _Header(NamedTuple):
     """Of the first frame: whether its data is in several scans, and where the first of them begins."""
 
