@@ -303,7 +303,9 @@ def test_score_without_a_jdk_says_so_in_one_line(stagewright, fixture, tmp_path)
 def test_doctor_looks_at_what_a_job_needs(fixture, capsys) -> None:
     assert main(["doctor", "--json"]) == 0
     findings = {finding["subject"]: finding for finding in json.loads(capsys.readouterr().out)}
-    assert {"python", "java", "classes", "packages", "cpu", "gpu", "policy", "registry", "stages"} == set(findings)
+    assert {"python", "java", "classes", "packages", "cpu", "gpu", "policy", "registry", "stages"} == set(
+        findings
+    )
     assert findings["policy"]["found"].startswith("none on this machine")
     assert findings["stages"]["good"]
     assert "colours" in findings["registry"]["found"]
