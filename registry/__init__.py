@@ -38,8 +38,8 @@ from registry.gates import Gates
 from registry.gates.evidence import Comparison, Evidence
 from registry.ledger.auditing import Audited
 from registry.ledger.history import Event, EventKind
-from registry.ledger.promotion import Promotion
-from registry.ledger.standing import Standing, Tenure, tenure
+from registry.ledger.moves import Promotion
+from registry.ledger.standing import Standing, Tenure, declared_in, tenure
 from registry.registration.registering import Registration
 from registry.runs import Outcome, Run, RunStatus
 from registry.trust.policy import Policy, Use
@@ -47,7 +47,7 @@ from registry.trust.signing import PublicKey
 from registry.trust.statements import Signer
 from registry.uri import Alias, Latest, ModelUri, Number
 from registry.verdicts import Verdict
-from registry.versions import ModelVersion, Stage
+from registry.versions import DeclaredStage, ModelVersion, Stage
 
 __all__ = [
     "AccessDenied",
@@ -56,6 +56,7 @@ __all__ = [
     "ArtifactMismatch",
     "Audited",
     "Comparison",
+    "DeclaredStage",
     "Event",
     "EventKind",
     "Evidence",
@@ -106,5 +107,6 @@ __all__ = [
     "Verdict",
     "VersionNotFound",
     "VersionNotReady",
+    "declared_in",
     "tenure",
 ]

@@ -13,7 +13,8 @@ from registry import resolution, tag_values
 from registry import tags as keys
 from registry.connection import Address
 from registry.errors import RunNotFound
-from registry.ledger import auditing, look, promotion
+from registry.gates import Judges
+from registry.ledger import auditing, look, moves, promotion
 from registry.ledger.history import Event
 from registry.ledger.look import Ledger
 from registry.ledger.standing import Standing, at
@@ -23,7 +24,7 @@ from registry.trust import approvals, artifacts, policy, signing
 from registry.trust.policy import Policy, Use
 from registry.trust.statements import Signer
 from registry.uri import ModelUri
-from registry.versions import ModelVersion, Stage
+from registry.versions import DeclaredStage, ModelVersion, Place, Stage
 
 if TYPE_CHECKING:
     from registry.client import Client
@@ -117,9 +118,9 @@ class Registry:
             self.fetch(version, scratch)
         return key
 
-    def approve(self, version: ModelVersion, stage: Stage | str, signer: Signer) -> None:
+    def approve(self, version: ModelVersion, stage: Place | str, signer: Signer) -> None:
         """Agree that a version may stand in a stage, once its bytes are fetched and verified; for gates to ask."""
-        where = Stage.parse(stage)
+        where = _stage(stage)
         with tempfile.TemporaryDirectory(prefix="stagewright-approve-") as scratch:
             self.fetch(version, scratch)
         self.set_version_tags(version, approvals.approval(version, where, signer))
@@ -128,26 +129,27 @@ class Registry:
         self,
         name: str,
         number: int,
-        stage: Stage | str,
+        stage: Place | str,
         because: str = "",
-        **more: Unpack[promotion.Conditions],
-    ) -> promotion.Promotion:
+        **more: Unpack[moves.Conditions],
+    ) -> moves.Promotion:
         """Move a version to a stage, with its alias; see `registry.promotion.promote`.
 
+        A declared stage is known by the `judge` that `Gates.of` gives.
         The event is signed by `signer`, by default with the key that STAGEWRIGHT_PRIVATE_KEY names, if it names one.
         """
         more["signer"] = more.get("signer") or Signer.configured()
-        move = promotion.Move(name, number, Stage.parse(stage), because, **more)
+        move = moves.Move(name, number, _stage(stage, more.get("judge")), because, **more)
         with tag_values.once():
             return promotion.promote(self._client, move)
 
     def rollback(
-        self, name: str, stage: Stage | str, because: str = "", signer: Signer | None = None
-    ) -> promotion.Promotion:
+        self, name: str, stage: Place | str, because: str = "", signer: Signer | None = None
+    ) -> moves.Promotion:
         """Move the version before back into a stage; see `registry.promotion.rollback`, and `promote` on `signer`."""
         with tag_values.once():
             return promotion.rollback(
-                self._client, name, Stage.parse(stage), because, signer or Signer.configured()
+                self._client, name, _any_stage(stage), because, signer or Signer.configured()
             )
 
     def history(self, name: str) -> list[Event]:
@@ -246,6 +248,20 @@ class Registry:
         from registry.client import Client
 
         return Client(self.address)
+
+
+def _stage(stage: Place | str, judge: moves.Judge | None = None) -> Place:
+    """A stage that a version may be moved to: MLflow's, or the declared one of its judge. Raises InvalidStage."""
+    if isinstance(stage, DeclaredStage):
+        return stage
+    if isinstance(judge, Judges) and judge.stage == stage:
+        return judge.stage
+    return Stage.parse(stage)
+
+
+def _any_stage(stage: str) -> Place:
+    """A stage that a ledger may know. Raises InvalidStage."""
+    return DeclaredStage(stage) if DeclaredStage.fits(stage) else Stage.parse(stage)
 
 
 def _link(version: ModelVersion | None) -> dict[str, str]:

@@ -116,7 +116,7 @@ def _suffix(suffix: str, text: str) -> Number | Stage | Latest:
     except InvalidStage as fault:
         raise InvalidUri(
             f"{suffix!r} in {text!r} is neither a version number, nor `latest`, nor a stage.",
-            f"{fault.hint} An alias is written models:/NAME@alias.",
+            f"{fault.hint} A declared stage is named by its alias, as any alias is: models:/NAME@alias.",
         ) from None
 
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from registry.tag_values import flag_of, text_of
 
+# The verdict on whether a version has stood in a stage before, and what it asks for.
+AFTER = "after-"
+WANTED_BEFORE = "moved there before"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

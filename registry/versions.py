@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,10 @@ from enum import StrEnum
 
 from registry import tags
 from registry.errors import InvalidStage
+
+# What MLflow takes as an alias and reads as nothing else: `v3` and `latest` are its own, a number is a version.
+_DECLARED = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_RESERVED = re.compile(r"v\d+|latest|none|staging|production|archived", re.IGNORECASE)
 
 
 class Stage(StrEnum):
@@ -25,14 +30,56 @@ class Stage(StrEnum):
         for stage in cls:
             if stage.value.lower() == text.lower():
                 return stage
+        own = ", ".join(stage.value for stage in cls)
         raise InvalidStage(
-            f"There is no stage {text!r}.", f"The stages are {', '.join(stage.value for stage in cls)}."
+            f"There is no stage {text!r}.", f"The stages are {own}; others are declared in gates.toml."
         )
 
     @property
     def alias(self) -> str | None:
         """The alias that follows this stage; only Staging and Production have one."""
         return self.value.lower() if self in (Stage.STAGING, Stage.PRODUCTION) else None
+
+
+class DeclaredStage(str):
+    """A stage that a team declared: the alias of this name alone says which version stands there.
+
+    One version may stand in several of them, and in one of MLflow's own besides.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> DeclaredStage:
+        """An alias that can be a stage, in its own case. Raises InvalidStage."""
+        if not cls.fits(text):
+            raise InvalidStage(
+                f"{text!r} cannot be declared as a stage.",
+                "Take up to 64 letters, digits, `-` and `_` that begin with a letter, and none of MLflow's own "
+                "words: latest, v1, None, Staging, Production, Archived.",
+            )
+        return cls(text)
+
+    @staticmethod
+    def fits(text: str) -> bool:
+        """Whether a text can name a declared stage."""
+        return bool(_DECLARED.fullmatch(text)) and not _RESERVED.fullmatch(text)
+
+    @property
+    def value(self) -> str:
+        return str(self)
+
+    @property
+    def alias(self) -> str:
+        return str(self)
+
+
+Place = Stage | DeclaredStage
+
+
+def place(text: str) -> Place:
+    """One of MLflow's stages in its own case, else one that can be declared. Raises InvalidStage."""
+    return Stage(text) if text in tuple(Stage) else DeclaredStage.parse(text)
 
 
 @dataclass(frozen=True, slots=True)

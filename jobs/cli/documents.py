@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from registry import Event, EventKind, ModelVersion, Policy, Promotion, Stage, Tenure, Verdict
+from registry import DeclaredStage, Event, EventKind, ModelVersion, Policy, Promotion, Stage, Tenure, Verdict
 
 from ..tables import DIGEST_SHOWN, aligned
 
@@ -181,19 +181,24 @@ def policy(found: Policy) -> list[str]:
 
 def moved(promotion: Promotion) -> list[str]:
     """What a promotion or rollback did, and the command to run next."""
-    version = promotion.version
+    version, stage = promotion.version, promotion.stage
     if promotion.event is None:
-        return [f"Version {version.number} stands in {version.stage.value} already; nothing was moved."]
-    lines = [f"{version.name} version {version.number} is in {version.stage.value} now."]
+        return [f"Version {version.number} stands in {stage.value} already; nothing was moved."]
+    lines = [f"{version.name} version {version.number} is in {stage.value} now."]
     if promotion.previous is not None:
-        lines.append(f"Version {promotion.previous.number} made room and is archived now.")
+        archived = "" if isinstance(stage, DeclaredStage) else " and is archived now"
+        lines.append(f"Version {promotion.previous.number} made room{archived}.")
     left = promotion.event.from_stage
     if left is Stage.PRODUCTION and version.stage is not left:
         lines.append(f"Nothing is in Production now: jobs that name models:/{version.name}/Production fail.")
-    if version.stage.alias:
+    if stage.alias:
         if version.manifest_digest is not None:  # what stagewright did not package it cannot score
-            lines.append(
-                f"Next: stagewright score models:/{version.name}/{version.stage.value} --input … --output …"
-            )
-        lines.append(f"Back: stagewright rollback {version.name} {version.stage.value} --because …")
+            lines.append(f"Next: stagewright score {_uri(version, stage)} --input … --output …")
+        lines.append(f"Back: stagewright rollback {version.name} {stage.value} --because …")
     return lines
+
+
+def _uri(version: ModelVersion, stage: Stage | DeclaredStage) -> str:
+    if isinstance(stage, DeclaredStage):
+        return f"models:/{version.name}@{stage.alias}"
+    return f"models:/{version.name}/{stage.value}"

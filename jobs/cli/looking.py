@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from registry import PublicKey, Registry, Stage, tenure
+from registry import DeclaredStage, PublicKey, Registry, Stage, declared_in, tenure
 
 from . import auditing, documents
 from .shared import AS_JSON, NAME, Moment, answer
@@ -60,7 +60,8 @@ def history(name: str, moment: datetime | None, public_keys: tuple[str, ...], as
         answer([documents.event_document(event) for event in events], documents.events(events), as_json)
     else:
         counted = Registry().counted(name)
-        stood = [tenure(counted, stage, moment) for stage in (Stage.PRODUCTION, Stage.STAGING)]
+        stages: tuple[Stage | DeclaredStage, ...] = (Stage.PRODUCTION, Stage.STAGING, *declared_in(counted))
+        stood = [tenure(counted, stage, moment) for stage in stages]
         answer(documents.standing_document(moment, stood), documents.standing(moment, stood), as_json)
 
 

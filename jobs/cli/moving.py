@@ -1,15 +1,24 @@
 """The commands that move a version."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from registry import GateRefused, Gates, Registry, Verdict
+from registry import GateRefused, Registry, Verdict
 
 from . import documents
-from .shared import BECAUSE, NAME, PASSWORD_ENV, PRIVATE_KEY, Expectation, answer, say, signer
+from .shared import (
+    BECAUSE,
+    GATES,
+    NAME,
+    PASSWORD_ENV,
+    PRIVATE_KEY,
+    Expectation,
+    answer,
+    declared_gates,
+    signer,
+)
 
 
 @click.command()
@@ -18,11 +27,7 @@ from .shared import BECAUSE, NAME, PASSWORD_ENV, PRIVATE_KEY, Expectation, answe
 @click.argument("stage")
 @BECAUSE
 @click.option("--expect", type=Expectation(), help="Refuse unless this version holds the stage now.")
-@click.option(
-    "--gates",
-    metavar="FILE",
-    help="What each stage asks of a version (default: gates.toml in the current folder, if it is there).",
-)
+@GATES
 @click.option(
     "--force",
     is_flag=True,
@@ -39,24 +44,15 @@ def promote(
     password_env: str | None,
     **given: Any,
 ) -> None:
-    """Move VERSION of NAME to STAGE (Staging, Production or Archived), its alias along with it."""
-    judge, key = _gates(gates).of(stage), signer(private_key, password_env)
+    """Move VERSION of NAME to STAGE, its alias along with it: Staging, Production, Archived, or a declared one."""
+    judge, key = declared_gates(gates).of(stage), signer(private_key, password_env)
     try:
-        moved = Registry().promote(name, version, stage, judge=judge, signer=key, **given)
+        moved = Registry().promote(name, version, judge.stage, judge=judge, signer=key, **given)
     except GateRefused as refused:
         _show(refused.verdicts)
         raise
     _show(moved.verdicts)
     answer(None, documents.moved(moved), as_json=False)
-
-
-def _gates(file: str | None) -> Gates:
-    if file is not None:
-        return Gates.load(file)
-    if Path(Gates.DEFAULT_FILE).exists():
-        return Gates.load()
-    say(f"No gates are declared: there is no {Gates.DEFAULT_FILE} here, and no --gates FILE was given.")
-    return Gates({})
 
 
 def _show(verdicts: Sequence[Verdict]) -> None:
@@ -71,7 +67,7 @@ def _show(verdicts: Sequence[Verdict]) -> None:
 @PRIVATE_KEY
 @PASSWORD_ENV
 def rollback(name: str, stage: str, because: str, private_key: str | None, password_env: str | None) -> None:
-    """Put the version back that held STAGE before."""
+    """Put the version back that held STAGE before: Staging, Production, or a declared one."""
     moved = Registry().rollback(name, stage, because=because, signer=signer(private_key, password_env))
     answer(None, documents.moved(moved), as_json=False)
 

@@ -4,11 +4,12 @@ import json
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
-from registry import Signer, UserError
+from registry import Gates, Signer, UserError
 
 NAME = click.argument("name")
 AS_JSON = click.option(
@@ -23,6 +24,13 @@ PRIVATE_KEY = click.option(
 )
 PASSWORD_ENV = click.option(
     "--password-env", metavar="NAME", help="The environment variable with the key's password."
+)
+
+GATES = click.option(
+    "--gates",
+    metavar="FILE",
+    help="Which stages there are besides MLflow's, and what each asks of a version (default: gates.toml in the "
+    "current folder, if it is there).",
 )
 
 
@@ -73,6 +81,16 @@ def signer(private_key: str | None, password_env: str | None) -> Signer | None:
             raise click.UsageError("--password-env is of use only with --private-key FILE.")
         return Signer.configured()
     return Signer.read(private_key, password(password_env))
+
+
+def declared_gates(file: str | None) -> Gates:
+    """What --gates names, else gates.toml in the current folder; without either no gates. Raises UserError."""
+    if file is not None:
+        return Gates.load(file)
+    if Path(Gates.DEFAULT_FILE).exists():
+        return Gates.load()
+    say(f"No gates are declared: there is no {Gates.DEFAULT_FILE} here, and no --gates FILE was given.")
+    return Gates({})
 
 
 def say(line: str) -> None:

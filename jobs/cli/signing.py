@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from registry import PublicKey, Registry, Stage
+from registry import DeclaredStage, PublicKey, Registry, Stage
 
-from .shared import AS_JSON, NAME, PASSWORD_ENV, answer, password, signer
+from .shared import AS_JSON, GATES, NAME, PASSWORD_ENV, answer, declared_gates, password, signer
 
 
 @click.command()
@@ -66,7 +66,8 @@ def verify(uri: str, public_keys: tuple[str, ...], as_json: bool) -> None:
 @click.command()
 @NAME
 @click.argument("version", type=int)
-@click.argument("stage", type=click.Choice(["Staging", "Production"], case_sensitive=False))
+@click.argument("stage")
+@GATES
 @click.option(
     "--private-key",
     metavar="FILE",
@@ -75,16 +76,23 @@ def verify(uri: str, public_keys: tuple[str, ...], as_json: bool) -> None:
 @PASSWORD_ENV
 @AS_JSON
 def approve(
-    name: str, version: int, stage: str, private_key: str | None, password_env: str | None, as_json: bool
+    name: str,
+    version: int,
+    stage: str,
+    gates: str | None,
+    private_key: str | None,
+    password_env: str | None,
+    as_json: bool,
 ) -> None:
     """Agree with a key of yours that VERSION of NAME may stand in STAGE, once it is fetched and verified."""
+    place = _approvable(stage, gates)
     key = signer(private_key, password_env)
     if key is None:
         raise click.UsageError("Give a key: --private-key FILE, or STAGEWRIGHT_PRIVATE_KEY.")
     registry = Registry()
     found = registry.resolve(f"models:/{name}/{version}")
-    registry.approve(found, stage, key)
-    where, by = Stage.parse(stage).value, key.public.fingerprint
+    registry.approve(found, place, key)
+    where, by = place.value, key.public.fingerprint
     said = {
         "uri": found.pinned_uri,
         "stage": where,
@@ -93,6 +101,17 @@ def approve(
     }
     line = f"{found.pinned_uri} with the manifest {found.manifest_digest} is approved for {where} by {by}."
     answer(said, [line], as_json)
+
+
+def _approvable(name: str, gates: str | None) -> Stage | DeclaredStage:
+    """MLflow's two need no file to be known by. Raises InvalidStage."""
+    own = next(
+        (stage for stage in (Stage.STAGING, Stage.PRODUCTION) if stage.value.lower() == name.lower()), None
+    )
+    found = own or declared_gates(gates).stage(name)
+    if found.alias is None:
+        raise click.UsageError(f"There is nothing to approve of for {found.value}.")
+    return found
 
 
 COMMANDS = (sign, verify, approve)

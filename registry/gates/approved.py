@@ -10,7 +10,7 @@ from registry.gates.trusted import keys_of
 from registry.toml_tables import Table
 from registry.trust.approvals import approves
 from registry.trust.signing import PublicKey
-from registry.versions import ModelVersion, Stage
+from registry.versions import ModelVersion, Place, place
 
 # As many as a line of the ledger names.
 MAX_KEYS = 20
@@ -21,7 +21,7 @@ _NAMED = 3
 class Approved:
     """At least `number` of these keys, which are all different, approved of the version for the stage."""
 
-    stage: Stage
+    stage: Place
     keys: tuple[PublicKey, ...]
     number: int
 
@@ -59,4 +59,4 @@ def read(table: Table) -> Iterator[Gate]:
     keys = keys_of(table, "signatures")
     if len(keys) < asked:
         raise table.wrong("signatures", f"is {asked:g}, and public_keys has {len(keys)} different keys")
-    yield Approved(Stage.parse(table.path), keys, int(asked))
+    yield Approved(place(table.path), keys, int(asked))

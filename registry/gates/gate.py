@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from registry.verdicts import Verdict
-from registry.versions import ModelVersion
+from registry.verdicts import AFTER, WANTED_BEFORE, Verdict
+from registry.versions import ModelVersion, Place, Stage
 
 # A promotion's verdicts share one ledger event with a reason of up to 2,000 characters: 5,000 in all, which
 # MLflow's SqlRegisteredModelTag.value is wide and PostgreSQL enforces.
@@ -44,9 +44,11 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """Every gate of one stage; a `registry.ledger.promotion.Judge`."""
+    """Every gate of one stage, and the stages that a version has to pass before; a `registry.ledger.moves.Judge`."""
 
     gates: tuple[Gate, ...]
+    stage: Place = Stage.NONE
+    after: tuple[Place, ...] = ()
 
     def judge(self, candidate: ModelVersion, current: ModelVersion | None) -> Sequence[Verdict]:
         """A verdict for each gate."""
@@ -55,7 +57,9 @@ class Judges:
     @property
     def ledger_chars(self) -> int:
         """The most characters that the verdicts of these gates take in the ledger."""
-        longest = (Verdict(gate.name, False, "x" * FOUND_CHARS, gate.wanted, _RUN_ID) for gate in self.gates)
+        found = "x" * FOUND_CHARS
+        longest = [Verdict(gate.name, False, found, gate.wanted, _RUN_ID) for gate in self.gates]
+        longest += [Verdict(f"{AFTER}{stage.value}", False, found, WANTED_BEFORE) for stage in self.after]
         return sum(len(json.dumps(verdict.document(), ensure_ascii=False)) + 2 for verdict in longest)
 
 

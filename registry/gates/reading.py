@@ -8,13 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
-from registry.errors import UserError
-from registry.gates import trusted
+from registry.errors import InvalidStage, UserError
+from registry.gates import declaring, trusted
 from registry.gates.gate import LEDGER_CHARS, Gate, Judges
 from registry.toml_tables import Table
-from registry.versions import Stage
+from registry.versions import Place, Stage
 
-STAGES = (Stage.STAGING, Stage.PRODUCTION)
 # The gates, one file each: its `read` takes what it knows out of a stage's table, and a line here names it.
 FILES = (
     "metrics",
@@ -27,16 +26,18 @@ FILES = (
     "signed",
     "approved",
 )
+# What else the file says.
+TABLES = (declaring.STAGES,)
 GATES = tuple(import_module(f"registry.gates.{file}").read for file in FILES)
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What each stage asks for."""
+    """Which stages there are besides MLflow's, and what each asks for."""
 
     DEFAULT_FILE: ClassVar[str] = "gates.toml"
 
-    stages: Mapping[Stage, Judges]
+    stages: Mapping[Place, Judges]
 
     @classmethod
     def load(cls, file: Path | str = "gates.toml") -> Gates:
@@ -46,19 +47,41 @@ class Gates:
         more gates in a stage than one event of the ledger can hold the verdicts of.
         """
         whole = Table.load(Path(file))
-        known = ", ".join(stage.value for stage in STAGES)
-        stages: dict[Stage, Judges] = {}
+        declared = declaring.read(whole)
         for key in whole.keys:
-            stage = next((stage for stage in STAGES if stage.value == key), None)
-            table = whole.table(key) if stage else None
-            if stage is None or table is None:
-                raise whole.wrong(key, f"is no stage with gates; there are {known}")
-            stages[stage] = _fitting(table, Judges(tuple(_gates(table))))
-        return cls(stages)
+            if key not in declared and key not in TABLES:
+                known = ", ".join(stage.value for stage in declared)
+                raise whole.wrong(
+                    key, f"is no stage with gates; there are {known}, and what [stages] declares"
+                )
+        return cls({stage: _judges(whole, stage, after) for stage, after in declared.items()})
 
-    def of(self, stage: Stage | str) -> Judges:
-        """The judge of a stage; one without gates where the file does not mention it."""
-        return self.stages.get(Stage.parse(stage), Judges(()))
+    def stage(self, name: str) -> Place:
+        """A stage by its name, MLflow's in any case. Raises InvalidStage, with those that are declared."""
+        declared = next((stage for stage in self.stages if stage.value == name), None)
+        if declared is not None:
+            return declared
+        try:
+            return Stage.parse(name)
+        except InvalidStage:
+            own = ", ".join(stage.value for stage in Stage)
+            others = ", ".join(stage.value for stage in self.stages if not isinstance(stage, Stage))
+            raise InvalidStage(
+                f"There is no stage {name!r}; there are {own}, and declared: {others or 'none'}.",
+                f"Declare it in {self.DEFAULT_FILE}, as `[stages.{name}]`.",
+            ) from None
+
+    def of(self, stage: Place | str) -> Judges:
+        """The judge of a stage; one without gates where the file asks nothing of it. Raises InvalidStage."""
+        where = self.stage(stage)
+        return self.stages.get(where, Judges((), where))
+
+
+def _judges(whole: Table, stage: Place, after: tuple[Place, ...]) -> Judges:
+    table = whole.table(stage.value)
+    if table is None:
+        return Judges((), stage, after)
+    return _fitting(table, Judges(tuple(_gates(table)), stage, after))
 
 
 def _gates(table: Table) -> Iterator[Gate]:

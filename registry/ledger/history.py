@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from registry import tag_values, tags
 from registry.author import author
-from registry.errors import InvalidReason
+from registry.errors import InvalidReason, InvalidStage
 from registry.tag_values import Malformed
 from registry.verdicts import Verdict
-from registry.versions import Stage
+from registry.versions import Place, Stage, place
 
 if TYPE_CHECKING:
     from registry.client import Client
@@ -64,13 +64,14 @@ class EventKind(StrEnum):
 class Event:
     """One thing that happened: `version` went `from_stage` -> `to_stage`, and `previous` made room for it.
 
-    `parent` is the id of the event that this one follows in the chain of moves, empty at its beginning.
+    `parent` is the id of the event that this one follows in the chain of moves, empty at its beginning. Who comes to
+    a declared stage leaves none, so that `from_stage` is None then.
     """
 
     kind: EventKind
     version: int
-    to_stage: Stage
-    from_stage: Stage = Stage.NONE
+    to_stage: Place
+    from_stage: Place = Stage.NONE
     previous: int | None = None
     because: str = ""
     who: str = ""
@@ -96,8 +97,8 @@ class Event:
         return cls(
             kind=_word(EventKind, said, "kind"),
             version=tag_values.whole_of(said, "version"),
-            to_stage=_word(Stage, said, "to_stage"),
-            from_stage=_word(Stage, said, "from_stage"),
+            to_stage=_place(said, "to_stage"),
+            from_stage=_place(said, "from_stage"),
             previous=tag_values.whole_or_none_of(said, "previous"),
             because=tag_values.text_of(said, "because"),
             who=tag_values.text_of(said, "who"),
@@ -117,6 +118,14 @@ def _word(words: type[Word], said: Mapping[str, Any], key: str) -> Word:
         return words(found)
     except ValueError:
         raise Malformed(f"{key!r} is none of {', '.join(words)}: {tag_values.shown(found)}") from None
+
+
+def _place(said: Mapping[str, Any], key: str) -> Place:
+    found = tag_values.text_of(said, key)
+    try:
+        return place(found)
+    except InvalidStage:
+        raise Malformed(f"{key!r} is no stage: {tag_values.shown(found)}") from None
 
 
 def _more(said: Any) -> Mapping[str, Any]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from registry import tag_values, tags
 from registry.ledger.claims import Claim, claims_in
 from registry.ledger.history import Event, events_in
-from registry.ledger.standing import ALIASED, Standing, changes
+from registry.ledger.standing import ALIASED, OWN_ALIASES, Standing, changes, declared_in
 from registry.ledger.vouching import Movers, Vouching
 from registry.trust.statements import Signer
-from registry.versions import ModelVersion, Stage
+from registry.versions import DeclaredStage, ModelVersion, Place, Stage
 
 if TYPE_CHECKING:
     from registry.client import Client, RegisteredModel
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Ledger:
     """One look at a model: what its ledger tells, who is at work, which versions there are.
 
-    `counted` are the events but for the moves that do not count to `movers`, `events` are all of them.
+    `counted` are the events but for the moves that do not count to `movers`, `events` are all of them. `asked` is the
+    stage that somebody wants to move a version to, whose alias may point somewhere before any move of ours did.
     """
 
     model: RegisteredModel
@@ -34,16 +35,17 @@ class Ledger:
     counted: Sequence[Event]
     claims: Sequence[Claim]
     movers: Movers
+    asked: Place = Stage.NONE
 
     @classmethod
-    def read(cls, client: Client, name: str) -> Ledger:
+    def read(cls, client: Client, name: str, asked: Place = Stage.NONE) -> Ledger:
         """For who moves. Raises ModelNotFound, and PolicyRefused where a policy is not understood.
 
         The versions first, so that a later event explains them rather than they an event to come.
         """
         versions = client.versions(name)
         model = client.model(name)
-        return cls._of(versions, model, Movers.of(model))
+        return cls._of(versions, model, Movers.of(model), asked)
 
     @classmethod
     def shown(cls, client: Client, name: str) -> Ledger:
@@ -53,10 +55,16 @@ class Ledger:
         return cls._of(versions, model, Movers.for_readers(model))
 
     @classmethod
-    def _of(cls, versions: Sequence[ModelVersion], model: RegisteredModel, movers: Movers) -> Ledger:
+    def _of(
+        cls,
+        versions: Sequence[ModelVersion],
+        model: RegisteredModel,
+        movers: Movers,
+        asked: Place = Stage.NONE,
+    ) -> Ledger:
         events = events_in(model.tags)
         counted = movers.counted(events, model.tags)
-        return cls(model, versions, events, counted, claims_in(model.tags, movers), movers)
+        return cls(model, versions, events, counted, claims_in(model.tags, movers), movers, asked)
 
     @property
     def passed_over(self) -> str:
@@ -79,6 +87,13 @@ class Ledger:
         return self.head.event_id if self.head else ""
 
     @property
+    def declared(self) -> list[DeclaredStage]:
+        """The declared stages that this model was moved to, and the one that is asked for."""
+        known = declared_in(self.counted)
+        asked = self.asked
+        return [*known, asked] if isinstance(asked, DeclaredStage) and asked not in known else known
+
+    @property
     def standing(self) -> Standing:
         """As the ledger tells it."""
         return Standing.told(self.counted)
@@ -86,7 +101,7 @@ class Ledger:
     @property
     def observed(self) -> Standing:
         """As the registry shows it, at the moment of the look."""
-        seen = Standing.observed(self.versions, self.model.aliases)
+        seen = Standing.observed(self.versions, self.model.aliases, self.declared)
         if not self.model.without_stages:
             return seen
         # Without stages nothing tells an archived version from one that never stood anywhere.
@@ -153,19 +168,19 @@ def told(event: Event) -> str:
 def steps(ledger: Ledger) -> Iterator[tuple[ModelVersion | None, Stage | str]]:
     """Which version goes to which stage or gets which alias; no version takes the alias away."""
     target, observed = ledger.standing, ledger.observed
-    for stage in ALIASED:
-        alias = stage.alias or ""
+    for alias in (*OWN_ALIASES, *map(str, ledger.declared)):
         wanted = ledger.version(target.aliases.get(alias))
         if (wanted.number if wanted else None) != observed.aliases.get(alias):
             yield wanted, alias
     if ledger.model.without_stages:
         return
+    head = ledger.head
+    mover = None if head is None or isinstance(head.to_stage, DeclaredStage) else head.version
     arriving: list[tuple[ModelVersion, Stage]] = []
     leaving: list[tuple[ModelVersion, Stage]] = []
     for version in ledger.versions:
         goal = target.stage_of(version.number)
-        moved = ledger.head is not None and version.number == ledger.head.version
-        if version.stage is not goal and (goal.alias or version.stage.alias or moved):
+        if version.stage is not goal and (goal.alias or version.stage.alias or version.number == mover):
             # Somebody else put it there while we moved another version: one version a stage.
             (arriving if goal.alias else leaving).append(
                 (version, Stage.ARCHIVED if goal is Stage.NONE else goal)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from registry import tag_values, tags
@@ -20,7 +21,7 @@ from registry.ledger.claims import Claim
 from registry.ledger.history import Event, EventKind, composed
 from registry.ledger.look import Ledger, begun_moves, steps, told
 from registry.trust.statements import Signer
-from registry.versions import ModelVersion, Stage
+from registry.versions import ModelVersion, Place, Stage
 
 if TYPE_CHECKING:
     from registry.client import Client
@@ -30,14 +31,15 @@ MAX_ROUNDS = 20
 _LOG = logging.getLogger(__name__)
 
 
-def reconciled(client: Client, name: str, signer: Signer | None = None) -> Ledger:
+def reconciled(client: Client, name: str, signer: Signer | None = None, asked: Place = Stage.NONE) -> Ledger:
     """The ledger after finishing what others began and taking over what was changed outside; for who moves.
 
+    `asked` is the stage that is moved to, whose alias may have been set outside before it was a stage.
     What is taken over is signed, where there is a `signer`. Raises ModelNotFound, PolicyRefused where a policy wants
     moves to be signed by others, and RegistryFault where others change it all the time.
     """
     for _ in range(MAX_ROUNDS):
-        ledger = Ledger.read(client, name)
+        ledger = Ledger.read(client, name, asked)
         ledger.movers.check(signer)
         if ledger.passed_over:
             tag_values.warn(ledger.passed_over)
@@ -50,7 +52,7 @@ def reconciled(client: Client, name: str, signer: Signer | None = None) -> Ledge
                 claimant.decide(None)
                 claimant.release()
         elif decided:
-            ledger = _complete(client, name, decided)
+            ledger = _complete(client, name, decided, asked)
             if not all(claim.stale for claim in decided):
                 # Somebody is still at it, and looks once more before letting go: the ledger knows best.
                 return ledger
@@ -112,17 +114,17 @@ def _set_stage(client: Client, version: ModelVersion, stage: Stage) -> None:
         client.set_model_tag(version.name, tags.WITHOUT_STAGES, refused.message)
 
 
-def _complete(client: Client, name: str, decided: Sequence[Claim]) -> Ledger:
+def _complete(client: Client, name: str, decided: Sequence[Claim], asked: Place) -> Ledger:
     """Make the last move true, and clear away the claims of those who are gone."""
     with held(client, name, decided[0].parent):
-        ledger = materialise(client, name)
+        ledger = replace(materialise(client, name), asked=asked)
         _forget(client, name, [claim for claim in decided if claim.stale])
     return ledger
 
 
 def _take_over(client: Client, name: str, ledger: Ledger, signer: Signer | None) -> None:
     """Append what was changed outside, after a second look: the first may lie on both sides of a move."""
-    again = Ledger.read(client, name)
+    again = Ledger.read(client, name, ledger.asked)
     if again.head_id != ledger.head_id or again.observed != ledger.observed:
         return
     parent = again.head

@@ -8,18 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from registry.ledger.history import ALIAS, OUTSIDE, POINTED_TO, POINTS_TO, Event, EventKind, moves
-from registry.versions import ModelVersion, Stage
+from registry.versions import DeclaredStage, ModelVersion, Place, Stage
 
 # The order in which a version that stands in both is counted.
 ALIASED = (Stage.PRODUCTION, Stage.STAGING)
-_ALIASES = frozenset(stage.alias for stage in ALIASED)
+OWN_ALIASES = tuple(stage.value.lower() for stage in ALIASED)
 # What a SEEN event of a version that is gone says more.
 DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The stage of each version that has one, and where the stages' aliases point."""
+    """MLflow's stage of each version that has one, and where the aliases point of its stages and of declared ones."""
 
     stages: Mapping[int, Stage] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
@@ -33,22 +33,32 @@ class Standing:
         return standing
 
     @classmethod
-    def observed(cls, versions: Iterable[ModelVersion], aliases: Mapping[str, int]) -> Standing:
-        """What the registry shows; aliases other than the stages' are the user's own."""
+    def observed(
+        cls, versions: Iterable[ModelVersion], aliases: Mapping[str, int], declared: Iterable[str] = ()
+    ) -> Standing:
+        """What the registry shows; aliases other than the stages' and the declared ones are the user's own."""
+        known = {*OWN_ALIASES, *declared}
         stages = {found.number: found.stage for found in versions if found.stage is not Stage.NONE}
-        return cls(stages, {alias: number for alias, number in aliases.items() if alias in _ALIASES})
+        return cls(stages, {alias: number for alias, number in aliases.items() if alias in known})
 
     def stage_of(self, number: int) -> Stage:
+        """MLflow's stage of a version."""
         return self.stages.get(number, Stage.NONE)
 
-    def holder(self, stage: Stage) -> int | None:
+    def stands(self, number: int, where: Place) -> bool:
+        """Whether a version stands in a stage, MLflow's or a declared one."""
+        if isinstance(where, DeclaredStage):
+            return self.aliases.get(where.alias) == number
+        return self.stage_of(number) is where
+
+    def holder(self, stage: Place) -> int | None:
         """The one version that a stage means; None where it is empty.
 
         MLflow lets several versions stand in one stage. Then it is the one that the stage's alias points to,
         for an alias never points to two, else the highest number, as MLflow itself decides. A stage without a
         version means its alias's.
         """
-        standing = [number for number, where in self.stages.items() if where is stage]
+        standing = [number for number, where in self.stages.items() if where == stage]
         aliased = self.aliases.get(stage.alias) if stage.alias else None
         if aliased is not None and (aliased in standing or not standing):
             return aliased
@@ -57,24 +67,33 @@ class Standing:
     @property
     def settled(self) -> bool:
         """Whether each stage has at most one version, and its alias points to it."""
-        return self == self._of(self._holders(), self.stages)
+        return self == self._of(self._holders(), self.stages, self._declared)
 
     def after(self, event: Event) -> Standing:
         """Where everything stands once an event has happened.
 
-        What we move leaves at most one version in a stage, with the stage's alias, whatever was found before.
+        What we move leaves at most one version in a stage, with the stage's alias, whatever was found before. Who
+        is archived leaves declared stages too; who makes room does not.
         """
         if event.kind is EventKind.SEEN:
             return self._as_seen(event)
+        if isinstance(event.to_stage, DeclaredStage):
+            declared = {**self._declared, event.to_stage.alias: event.version}
+            return self._of(self._holders(), self.stages, declared)
         holders = {
             stage: None if number == event.version else number for stage, number in self._holders().items()
         }
-        stages = dict(self.stages)
+        stages, declared = dict(self.stages), self._declared
         if event.to_stage.alias is None:
             stages[event.version] = event.to_stage
+            declared = {alias: number for alias, number in declared.items() if number != event.version}
         else:
             holders[event.to_stage] = event.version
-        return self._of(holders, stages)
+        return self._of(holders, stages, declared)
+
+    @property
+    def _declared(self) -> dict[str, int]:
+        return {alias: number for alias, number in self.aliases.items() if alias not in OWN_ALIASES}
 
     def _holders(self) -> dict[Stage, int | None]:
         holders: dict[Stage, int | None] = {}
@@ -84,7 +103,9 @@ class Standing:
         return holders
 
     @staticmethod
-    def _of(holders: Mapping[Stage, int | None], stages: Mapping[int, Stage]) -> Standing:
+    def _of(
+        holders: Mapping[Stage, int | None], stages: Mapping[int, Stage], declared: Mapping[str, int]
+    ) -> Standing:
         kept = {
             number: Stage.ARCHIVED if stage.alias else stage
             for number, stage in stages.items()
@@ -92,7 +113,7 @@ class Standing:
         }
         held = {number: stage for stage, number in holders.items() if number is not None}
         aliases = {stage.alias: number for number, stage in held.items() if stage.alias}
-        return Standing(kept | held, aliases)
+        return Standing(kept | held, {**declared, **aliases})
 
     def _as_seen(self, event: Event) -> Standing:
         if ALIAS in event.more:
@@ -102,9 +123,23 @@ class Standing:
                 self.stages, aliases if points_to is None else {**aliases, event.more[ALIAS]: points_to}
             )
         stages = {number: stage for number, stage in self.stages.items() if number != event.version}
-        if event.to_stage is not Stage.NONE:
+        if isinstance(event.to_stage, Stage) and event.to_stage is not Stage.NONE:
             stages[event.version] = event.to_stage
         return Standing(stages, self.aliases)
+
+
+def declared_in(events: Iterable[Event]) -> list[DeclaredStage]:
+    """The declared stages that the moves among these events name, in alphabetical order.
+
+    A ledger needs no file to tell them: whatever once was moved to a declared stage says its name.
+    """
+    found = set[str]()
+    for event in moves(events):
+        if isinstance(event.to_stage, DeclaredStage):
+            found.add(event.to_stage)
+        if event.kind is EventKind.SEEN and ALIAS in event.more:
+            found.add(event.more[ALIAS])
+    return [DeclaredStage(name) for name in sorted(found) if DeclaredStage.fits(name)]
 
 
 def changes(told: Standing, seen: Standing, existing: Iterable[int]) -> list[Event]:
@@ -139,12 +174,12 @@ def at(events: Iterable[Event], moment: datetime) -> Standing:
 class Tenure:
     """Which version holds a stage, none where it is empty, and the event since which it is so."""
 
-    stage: Stage
+    stage: Place
     version: int | None
     since: Event | None
 
 
-def tenure(events: Iterable[Event], stage: Stage, moment: datetime) -> Tenure:
+def tenure(events: Iterable[Event], stage: Place, moment: datetime) -> Tenure:
     """Who held a stage at a moment; what was changed outside counts from when it was seen."""
     standing, found = Standing(), Tenure(stage, None, None)
     for event in moves(events):
@@ -156,7 +191,18 @@ def tenure(events: Iterable[Event], stage: Stage, moment: datetime) -> Tenure:
     return found
 
 
-def before(events: Iterable[Event], stage: Stage) -> list[int]:
+def passed(events: Iterable[Event], number: int, stage: Place) -> Event | None:
+    """The last move of ours that put a version into a stage; what was set outside asked no gate."""
+    ours = (EventKind.PROMOTED, EventKind.OVERRIDDEN, EventKind.ROLLED_BACK)
+    there = [
+        event
+        for event in moves(events)
+        if event.kind in ours and event.version == number and event.to_stage == stage
+    ]
+    return there[-1] if there else None
+
+
+def before(events: Iterable[Event], stage: Place) -> list[int]:
     """The versions that stood in a stage before the one that stands there now, the nearest first.
 
     A rollback takes its steps back, so rolling back twice goes back twice. Who left the stage without a
@@ -166,7 +212,7 @@ def before(events: Iterable[Event], stage: Stage) -> list[int]:
     stood: list[int | None] = []
     for event in moves(events):
         standing = standing.after(event)
-        if event.kind is EventKind.ROLLED_BACK and event.to_stage is stage:
+        if event.kind is EventKind.ROLLED_BACK and event.to_stage == stage:
             while stood and stood[-1] != event.version:
                 stood.pop()
         if not stood or stood[-1] != standing.holder(stage):

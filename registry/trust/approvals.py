@@ -17,12 +17,12 @@ from registry.errors import ForeignVersion
 from registry.trust import statements
 from registry.trust.signing import PublicKey
 from registry.trust.statements import Signer
-from registry.versions import ModelVersion, Stage
+from registry.versions import ModelVersion, Place
 
 _APPROVAL = "approval"
 
 
-def approval(version: ModelVersion, stage: Stage, signer: Signer) -> dict[str, str]:
+def approval(version: ModelVersion, stage: Place, signer: Signer) -> dict[str, str]:
     """The tag that approves of a version, whose artifacts were verified, for a stage. Raises ForeignVersion."""
     if version.manifest_digest is None:
         raise ForeignVersion(
@@ -34,7 +34,7 @@ def approval(version: ModelVersion, stage: Stage, signer: Signer) -> dict[str, s
     return {tags.approval(stage.value, signer.public.fingerprint): statements.written(signature, **said)}
 
 
-def approves(version: ModelVersion, stage: Stage, key: PublicKey) -> bool:
+def approves(version: ModelVersion, stage: Place, key: PublicKey) -> bool:
     """Whether a key approved of a version, as it is now, for a stage."""
     tag = tags.approval(stage.value, key.fingerprint)
     if version.manifest_digest is None or tag not in version.tags:
@@ -45,7 +45,7 @@ def approves(version: ModelVersion, stage: Stage, key: PublicKey) -> bool:
     )
 
 
-def _statement(version: ModelVersion, stage: Stage, said: Mapping[str, Any]) -> dict[str, Any]:
+def _statement(version: ModelVersion, stage: Place, said: Mapping[str, Any]) -> dict[str, Any]:
     return {
         statements.KIND: _APPROVAL,
         "model": version.name,

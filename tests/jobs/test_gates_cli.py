@@ -123,3 +123,39 @@ def test_a_typo_is_told_before_anything_moves(here, capsys) -> None:
     assert "gates.toml: [Production] 'no_pickels' is unknown here" in said
     assert "no_pickle" in said
     assert production() == 1
+
+
+STAGES = """
+[stages.canary]
+[stages.eu]
+after = ["canary"]
+"""
+
+
+def test_a_declared_stage_is_promoted_shown_and_rolled_back(here, capsys) -> None:
+    (here / "gates.toml").write_text(STAGES)
+    assert main(["promote", "colours", "1", "canary"]) == 0
+    assert main(["promote", "colours", "2", "canary", "--because", "softer"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4:] == [
+        "colours version 2 is in canary now.",
+        "Version 1 made room.",
+        "Next: stagewright score models:/colours@canary --input … --output …",
+        "Back: stagewright rollback colours canary --because …",
+    ]
+    (here / "gates.toml").unlink()
+    assert main(["history", "colours", "--at", "2100-01-01"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[:2] == ["canary", "2"]
+    assert main(["rollback", "colours", "canary"]) == 0
+    assert Registry().resolve("models:/colours@canary").number == 1
+
+
+def test_a_stage_out_of_order_or_undeclared_is_refused(here, capsys) -> None:
+    (here / "gates.toml").write_text(STAGES)
+    assert main(["promote", "colours", "1", "eu"]) == 1
+    said = capsys.readouterr()
+    assert "Next: stagewright promote colours 1 canary" in said.out
+    assert "gates: after-canary; nothing was moved" in said.err
+    assert main(["promote", "colours", "1", "us"]) == 2
+    assert "declared: canary, eu. Declare it in gates.toml, as `[stages.us]`" in capsys.readouterr().err
+    assert main(["promote", "colours", "2", "Canary"]) == 2

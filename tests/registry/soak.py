@@ -25,11 +25,12 @@ from mlflow.tracking import MlflowClient
 from registry import EventKind, PromotionLost, Registry, RegistryError
 from registry.client import Client
 from registry.ledger.claims import claims_in
+from registry.versions import Place, Stage
 
 PROCESSES = 4
 # A ledger grows with every round; a model that is moved hundreds of times a day is not what is asked here.
 ROUNDS_A_MODEL = 10
-PRODUCTION = "Production"
+PRODUCTION = Stage.PRODUCTION
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Order:
 
     name: str
     number: int
+    stage: Place = Stage.PRODUCTION
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,10 @@ class Promoters:
             process.join(10)
             process.terminate()
 
-    def race(self, name: str, numbers: Sequence[int]) -> list[Outcome]:
+    def race(self, name: str, numbers: Sequence[int], stage: Place = PRODUCTION) -> list[Outcome]:
         """One round."""
         for end, number in zip(self._ends, numbers, strict=True):
-            end.send(Order(name, number))
+            end.send(Order(name, number, stage))
         return [end.recv() for end in self._ends]
 
 
@@ -128,7 +130,7 @@ def _promote(uri: str, end: Connection, barrier: Barrier) -> None:
     for order in _orders(end):
         barrier.wait(60)
         try:
-            event = registry.promote(order.name, order.number, PRODUCTION).event
+            event = registry.promote(order.name, order.number, order.stage).event
             end.send(Outcome(order.number, event_id=event.event_id if event else ""))
         except PromotionLost as lost:
             end.send(Outcome(order.number, lost_to=lost.message))
@@ -150,14 +152,14 @@ def _promote_plainly(uri: str, end: Connection, barrier: Barrier) -> None:
             end.send(Outcome(order.number, fault=repr(fault)[:200]))
 
 
-def soak(uri: str, rounds: int, plain: bool = False) -> Tally:
+def soak(uri: str, rounds: int, plain: bool = False, stage: Place = PRODUCTION) -> Tally:
     """Run the rounds on one registry; see `Tally`."""
     tally = Tally()
     with Promoters(uri, plain) as promoters:
         while tally.rounds < rounds:
             name = _new_model(uri)
             for _ in range(min(ROUNDS_A_MODEL, rounds - tally.rounds)):
-                _one_round(uri, promoters, name, tally, plain)
+                _one_round(uri, promoters, name, tally, plain, stage)
     return tally
 
 
@@ -169,19 +171,19 @@ def _new_model(uri: str) -> str:
     return name
 
 
-def _one_round(uri: str, promoters: Promoters, name: str, tally: Tally, plain: bool) -> None:
-    """All versions but one are promoted; the one in Production is left out, so that each is a real move."""
+def _one_round(uri: str, promoters: Promoters, name: str, tally: Tally, plain: bool, stage: Place) -> None:
+    """All versions but one are promoted; the one in the stage is left out, so that each is a real move."""
     client = Registry(uri)._client
-    versions = sorted(client.versions(name), key=lambda version: version.stage.value == PRODUCTION)
+    versions = sorted(client.versions(name), key=lambda version: stage.alias in version.aliases)
     numbers = [version.number for version in versions]
     before = {event.event_id for event in _events(client, name)}
-    outcomes = promoters.race(name, numbers[:PROCESSES])
+    outcomes = promoters.race(name, numbers[:PROCESSES], stage)
     tally.rounds += 1
     tally.moved += sum(bool(outcome.event_id) for outcome in outcomes)
     tally.lost += sum(bool(outcome.lost_to) for outcome in outcomes)
-    wrong = _standing_faults(client, name, tally)
+    wrong = _standing_faults(client, name, tally) if stage is PRODUCTION else []
     if not plain:
-        wrong += _ledger_faults(client, name, outcomes, before, tally)
+        wrong += _ledger_faults(client, name, outcomes, before, tally, stage)
     faults = [outcome.fault for outcome in outcomes if outcome.fault]
     tally.faults += len(faults)
     if wrong or faults:
@@ -207,7 +209,7 @@ def _standing_faults(client: Client, name: str, tally: Tally) -> list[str]:
 
 
 def _ledger_faults(
-    client: Client, name: str, outcomes: Sequence[Outcome], before: set[str], tally: Tally
+    client: Client, name: str, outcomes: Sequence[Outcome], before: set[str], tally: Tally, stage: Place
 ) -> list[str]:
     model = client.model(name)
     new = [event for event in _events(client, name) if event.event_id not in before]
@@ -227,7 +229,7 @@ def _ledger_faults(
     counts["losers_told_of_no_winner"] = len(misinformed)
     last = max(kept, default="")
     holder = next((event.version for event in new if event.event_id == last), None)
-    if holder != model.aliases.get("production"):
+    if holder != model.aliases.get(stage.alias or ""):
         counts["losers_told_they_won"] += 1
     for key, count in counts.items():
         setattr(tally, key, getattr(tally, key) + count)
