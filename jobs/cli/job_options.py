@@ -70,7 +70,7 @@ ROWS = together(
         "--content-column",
         default="content",
         show_default=True,
-        help="The binary column with the photos' bytes, or field of a struct, such as image.bytes.",
+        help="The binary column with the photos' bytes, a struct's field (image.bytes), or a struct of bytes and path.",
     ),
     click.option(
         "--keep",
@@ -79,6 +79,27 @@ ROWS = together(
         help="A column to keep; repeat for more, the first is the key (default: path).",
     ),
     FOLLOW_LINKS,
+)
+ADDRESSES = together(
+    click.option(
+        "--path-column",
+        metavar="COLUMN",
+        help="A column with the photos' addresses, which workers fetch: file, s3, gs, az, abfss, http(s), or paths.",
+    ),
+    click.option(
+        "--path-root",
+        "path_roots",
+        multiple=True,
+        metavar="PREFIX",
+        help="Fetch only what lies below it, such as /data/photos, s3://bucket/photos or https://host; repeat for "
+        "more. Files are read only with one, and so are hosts of networks that are not public.",
+    ),
+    click.option(
+        "--max-bytes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Fetched photos of more bytes are too_large (default: 268435456).",
+    ),
 )
 PRECISION = click.option(
     "--precision",

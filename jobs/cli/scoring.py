@@ -4,13 +4,24 @@ from typing import Any
 
 import click
 
-from .job_options import BATCH_SIZE, DECODE, MAX_PIXELS, PHOTO_TIMEOUT, PRECISION, ROWS, RUNNING, TRANSFORM
+from .job_options import (
+    ADDRESSES,
+    BATCH_SIZE,
+    DECODE,
+    MAX_PIXELS,
+    PHOTO_TIMEOUT,
+    PRECISION,
+    ROWS,
+    RUNNING,
+    TRANSFORM,
+)
 from .running import Command, carry_out
 
 
 @click.command()
 @click.argument("uri")
 @ROWS
+@ADDRESSES
 @click.option(
     "--output-format",
     default="parquet",

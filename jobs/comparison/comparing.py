@@ -154,7 +154,11 @@ def _images(
     """The photos to compare, with the line that each adds to the data set's digest, and the class if it has one."""
     reading = sources.read_for(spark, job.source, job.options, takes_paths=True, say=say)
     options = reading.options
-    columns.check(reading.rows, options.content_column, options.keep, TAKEN)
+    columns.check(reading.rows, options, TAKEN)
+    if columns.are_fetched(reading.rows, options):
+        raise InputError(
+            f"`compare` takes photos' bytes and follows no addresses: --content-column {options.content_column}.bytes."
+        )
     named = labelled.with_names(reading.rows, job.source, options.keep[0])
     named = labelled.with_digests(named, options)
     if contest.labels is None:

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from registry import Registry, Use
 
-from . import following, one_go, outputs, resumable
+from . import addressed, following, one_go, outputs, resumable
 from .job import DEFAULT_MAX_ERROR_RATE, ScoreJob, from_options, options_of
 from .place import begun
 from .report import ScoreReport
@@ -19,6 +19,7 @@ def check(registry: Registry, job: ScoreJob) -> Subject:
 
     Raises registry.RegistryError or InputError; needs no Spark.
     """
+    addressed.check(job.options, job.source)
     store = outputs.store_of(job)
     if store is None:
         return checked(registry, registry.resolve(job.model), job.options)

@@ -9,13 +9,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
+from ..addresses.fetching import fetching
 from ..errors import InputError
 from ..spark import jvm, local_reading
 from . import columns, sources
 from .job import ScoreJob
 from .options import ScoreOptions
 from .place import work
-from .place.answering import CONTENT, Asked, answering
+from .place.answering import CONTENT, FAULT, Asked, answering
 from .place.parts import Parts
 from .place.photos import Photos
 from .place.plan import all_of
@@ -40,10 +41,12 @@ def parts_of(spark: SparkSession, job: ScoreJob, subject: Subject, store: Store,
         by_path = sources.by_path(job.options, takes_paths(subject.model))
         return Photos(spark, listing, by_path, images.inside(spark, job.source))
     frame = sources.read(spark, job.source)
-    columns.check(frame, job.options.content_column, job.options.keep, IDENTITY)
+    columns.check(frame, job.options, IDENTITY)
     if not jvm.has_files(frame):
         return None
-    tables = Tables(frame, all_of(store))
+    addresses = job.options.path_column
+    by = None if addresses is None else columns.the(frame, addresses)
+    tables = Tables(frame, all_of(store), by)
     if isinstance(store, Folder) and tables.lie_in(Path(store.root).resolve()):
         raise InputError(
             f"The output {job.sink.path!r} lies in the input {job.source.path!r}, which would read it the next time. "
@@ -55,7 +58,7 @@ def parts_of(spark: SparkSession, job: ScoreJob, subject: Subject, store: Store,
 def check_names(job: ScoreJob) -> None:
     """Raises InputError on a column that chunks have a use for."""
     for name in job.options.keep:
-        if name in (CHUNK, CONTENT, BAD_CONTENT):
+        if name in (CHUNK, CONTENT, BAD_CONTENT, FAULT):
             raise InputError(f"Column {name!r} cannot be kept: jobs use that name. Rename it first.")
 
 
@@ -76,11 +79,12 @@ class Input:
     def unscored(self, job: ScoreJob, subject: Subject, rows: DataFrame) -> Unscored:
         """What Spark is to do with `rows`, which are of the parts and have CHUNK."""
         options = _reading(self.parts, job.options)
-        content = columns.the(rows, options.content_column).alias(CONTENT)
+        content = columns.photo(rows, options).alias(CONTENT)
         asked = Asked(
             to_arrow_schema(self.schema, timezone="UTC"),
             {**identity(subject.version, options.run_id or ""), "scored_at": datetime.now(UTC)},
             _bad_content(options) if job.quarantine_bytes else None,
+            fetching(options.fetching) if columns.are_fetched(rows, options) else None,
         )
         answer = udf_of(rows.sparkSession, subject, options).answer
         kept = columns.kept(rows, options.keep)

@@ -1,5 +1,6 @@
 """What a scoring job is asked for."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,18 @@ from .sinks import Sink
 from .sources import Source
 
 DEFAULT_MAX_ERROR_RATE = 0.01
+# Of ScoreOptions, as the command line calls them too.
+_OPTIONS = (
+    "content_column",
+    "precision",
+    "decode",
+    "batch_size",
+    "top_k",
+    "max_pixels",
+    "photo_timeout_s",
+    "path_column",
+    "max_bytes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,13 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
 
 def options_of(given: Mapping[str, Any]) -> ScoreOptions:
     """What jobs of all kinds may choose, as far as `given` has it."""
-    known = ("content_column", "precision", "decode", "batch_size", "top_k", "max_pixels", "photo_timeout_s")
-    said = {name: given[name] for name in known if given.get(name) is not None}
-    return ScoreOptions(**said, keep=given.get("keep") or ScoreOptions().keep)
+    said = {name: given[name] for name in _OPTIONS if given.get(name) is not None}
+    roots = tuple(map(_absolute, given.get("path_roots") or ()))
+    addresses = given.get("path_column")
+    keep = given.get("keep") or ((addresses,) if addresses else ScoreOptions().keep)
+    return ScoreOptions(**said, keep=keep, path_roots=roots)
+
+
+def _absolute(root: str) -> str:
+    """A folder by its whole path, and an address as it is."""
+    return root if ":" in root else os.path.abspath(root)  # noqa: PTH100 - links are followed by whoever reads

@@ -5,6 +5,9 @@ from typing import Any
 
 from registry import Use
 
+from ..addresses.budget import Limits
+from ..addresses.fetching import MAX_BYTES, Fetching
+from ..addresses.places import Roots
 from ..spark.arrivals import PHOTO_TIMEOUT_S
 
 
@@ -17,7 +20,10 @@ class ScoreOptions:
     where two have one name. `content_as="path"` says that the column holds paths of files, in UTF-8, which every
     worker reads itself. `max_pixels`: photos of more are `too_large`. `run_id` is stamped on every row; by default a
     new one. `use` is what policies ask for: one that names a stage for jobs leaves evaluations alone.
-    `photo_timeout_s`: a photo that takes longer to be read is `timeout`.
+    `photo_timeout_s`: a photo that takes longer to be read is `timeout`, and one that takes longer to be fetched
+    `unreachable`. `path_column` holds addresses or paths, which workers fetch, in place of `content_column`; a
+    `content_column` of type struct<bytes, path> has its `path` followed where `bytes` is null. Only what lies below one
+    of `path_roots` is fetched (see `addresses.places.Roots`), and `max_bytes` a photo at most.
     """
 
     content_column: str = "content"
@@ -34,6 +40,14 @@ class ScoreOptions:
     use: Use = Use.SCORING
     max_pixels: int | None = None
     photo_timeout_s: float = PHOTO_TIMEOUT_S
+    path_column: str | None = None
+    path_roots: tuple[str, ...] = ()
+    max_bytes: int | None = None
+
+    @property
+    def fetching(self) -> Fetching:
+        """How addresses are followed, where there are any."""
+        return Fetching(Roots(self.path_roots), Limits(self.max_bytes or MAX_BYTES, self.photo_timeout_s))
 
     @property
     def params(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..spark import shipping, udfs
 from ..spark.local_copies import local_copy
 from ..spark.udfs import Udf
-from . import columns
+from . import addressed, columns
 from .options import ScoreOptions
 
 IDENTITY = (
@@ -63,7 +63,7 @@ def score(
     registry = registry or Registry()
     options = options or ScoreOptions()
     # Before anything is downloaded.
-    columns.check(images, options.content_column, options.keep, IDENTITY)
+    columns.check(images, options, IDENTITY)
     version = model if isinstance(model, ModelVersion) else registry.resolve(model)
     return predictions(images, checked(registry, version, options), options)
 
@@ -80,10 +80,12 @@ def checked(registry: Registry, version: ModelVersion, options: ScoreOptions) ->
 
 def predictions(images: DataFrame, subject: Subject, options: ScoreOptions) -> DataFrame:
     """What `score` gives. Raises InputError where a column is off, or an option the version does not have."""
-    columns.check(images, options.content_column, options.keep, IDENTITY)
+    columns.check(images, options, IDENTITY)
     predict = udf_of(images.sparkSession, subject, options)
-    content = columns.the(images, options.content_column)
-    scored = images.select(*columns.kept(images, options.keep), predict(content).alias(_SCORED))
+    fetched = addressed.fetched(images, options)
+    scored = fetched.select(
+        *map(columns.quoted, options.keep), addressed.FAULT, predict(F.col(addressed.CONTENT)).alias(_SCORED)
+    )
     kept = map(columns.quoted, options.keep)
     return scored.select(
         *kept, *_columns(subject.version, predict.returned.names, options.run_id or uuid.uuid4().hex)
@@ -156,13 +158,14 @@ def identity(version: ModelVersion, run_id: str) -> dict[str, Any]:
 def _columns(version: ModelVersion, answered: list[str], run_id: str) -> list[Column]:
     """In Spark; `place.answering` has the same in Arrow."""
     scored = F.col(_SCORED)
-    ok = scored["status"] == "ok"
+    status, error = (F.coalesce(F.col(addressed.FAULT)[name], scored[name]) for name in ("status", "error"))
+    ok = status == "ok"
     fields = [name for name in answered if name not in ("status", "error")]
     return [
         # MLflow turns None inside a struct into the string 'None', so the wrapper sends blanks: nulls are made here.
         F.when(ok, F.struct(*(scored[name].alias(name) for name in fields))).alias("prediction"),
-        scored["status"].alias("status"),
-        F.when(~ok, scored["error"]).alias("error"),
+        status.alias("status"),
+        F.when(~ok, error).alias("error"),
         *(F.lit(value).alias(name) for name, value in identity(version, run_id).items()),
         F.current_timestamp().alias("scored_at"),
     ]

@@ -17,6 +17,9 @@ class Status(StrEnum):
     # Said by the job, of a photo that no wrapper survives.
     CRASHED = "crashed"
     TIMEOUT = "timeout"
+    # Said by the job, of a photo that it was to fetch.
+    UNREACHABLE = "unreachable"
+    FORBIDDEN = "forbidden"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,11 @@ def test_a_column_goes_before_a_field_of_the_same_name(spark: SparkSession) -> N
     ("content", "keep", "said"),
     [
         ("image.nothing", (), "There is no column 'image.nothing'"),
-        ("image", (), r"Column 'image' is of type struct.*Binary columns: .*'image.bytes', 'image.de.ep.x'"),
+        (
+            "image.de.ep",
+            (),
+            r"Column 'image.de.ep' is of type struct.*Binary columns: .*'image.bytes', 'image.de.ep.x'",
+        ),
         ("text", (), r"'text' is of type string.*base64, cast it first: unbase64\(`text`\)"),
         ("image.bytes", ("a.x",), "There is no column 'a.x' to keep"),
         ("image.bytes", ("status",), "There is no column 'status' to keep"),

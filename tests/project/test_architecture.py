@@ -52,7 +52,8 @@ WITHIN: dict[str, dict[str, set[str]]] = {
     },
     "jobs": {
         "spark": set(),
-        "scoring": {"spark"},
+        "addresses": set(),
+        "scoring": {"spark", "addresses"},
         "evaluation": {"spark", "scoring"},
         "comparison": {"spark", "scoring", "evaluation"},
         "pretrained": set(),

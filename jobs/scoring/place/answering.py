@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark import cloudpickle
 
+from ...addresses.fetching import Fetch
 from .writer import BAD_CONTENT, CHUNK, Batches
 
 # The column that holds the photos; it is not written.
 CONTENT = "_stagewright_content"
+# Why a photo could not be fetched.
+FAULT = "_stagewright_fault"
+_FAULT_FIELDS = ("status", "error")
 _CHUNK = pa.field(CHUNK, pa.string())
 _BAD = pa.field(BAD_CONTENT, pa.binary())
 
@@ -30,12 +35,13 @@ class Asked:
     """What rows become: `schema` is that of the file, with `prediction`, `status` and `error` of each answer.
 
     `identity`: the columns that are the same in each row. `bad_content`, where that is asked for, gives a photo's bytes
-    for what CONTENT has of it.
+    for what CONTENT has of it. `fetch`: what makes CONTENT bytes first, where it is struct<bytes, path>.
     """
 
     schema: pa.Schema
     identity: Mapping[str, Any]
     bad_content: Callable[[bytes | None], bytes | None] | None = None
+    fetch: Fetch | None = None
 
 
 def answering(
@@ -51,7 +57,7 @@ def answering(
         waiting: deque[pa.RecordBatch] = deque()
 
         def photos() -> Iterator[pd.Series]:
-            for batch in batches:
+            for batch in batches if asked.fetch is None else _fetched(batches, asked.fetch):
                 waiting.append(batch)
                 yield batch.column(CONTENT).to_pandas()
 
@@ -65,6 +71,35 @@ def answering(
     return scored
 
 
+def _fetched(batches: Batches, fetch: Fetch) -> Batches:
+    """The rows in runs, as they come: with bytes as CONTENT, and FAULT, of which all is null where there is none."""
+    waiting: deque[pa.RecordBatch] = deque()
+
+    def photos() -> Iterator[pa.Array]:
+        for batch in batches:
+            if batch.num_rows:
+                waiting.append(batch)
+                yield batch.column(CONTENT)
+
+    for run in fetch(photos()):
+        batch = waiting.popleft()
+        rows = batch.slice(0, len(run))
+        if len(run) < batch.num_rows:
+            waiting.appendleft(batch.slice(len(run)))
+        fault = pa.StructArray.from_arrays([run.field(name) for name in _FAULT_FIELDS], names=_FAULT_FIELDS)
+        rows = rows.set_column(rows.schema.get_field_index(CONTENT), CONTENT, run.field("content"))
+        yield rows.append_column(FAULT, fault)
+
+
+def _or_fault(batch: pa.RecordBatch, answers: pd.DataFrame, name: str) -> pa.Array:
+    """What the model says of the rows, and where there was no photo for it to see, why not."""
+    said = pa.array(answers[name], pa.string())
+    if FAULT not in batch.schema.names:
+        return said
+    fault = batch.column(FAULT)
+    return pc.if_else(fault.field("status").is_valid(), fault.field(name), said)
+
+
 def _rows(batch: pa.RecordBatch, answers: pd.DataFrame, asked: Asked) -> pa.RecordBatch:
     if len(answers) != batch.num_rows:
         raise RuntimeError(f"The model gave {len(answers)} answers to {batch.num_rows} photos.")
@@ -72,8 +107,8 @@ def _rows(batch: pa.RecordBatch, answers: pd.DataFrame, asked: Asked) -> pa.Reco
     schema, length = asked.schema, batch.num_rows
     made = {
         "prediction": _prediction(answers, schema.field("prediction").type, good),
-        "status": pa.array(answers["status"], pa.string()),
-        "error": pa.array(answers["error"], pa.string(), mask=good),
+        "status": _or_fault(batch, answers, "status"),
+        "error": pc.if_else(pa.array(good), pa.scalar(None, pa.string()), _or_fault(batch, answers, "error")),
         **{
             name: pa.repeat(pa.scalar(value, schema.field(name).type), length)
             for name, value in asked.identity.items()

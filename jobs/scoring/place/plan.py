@@ -26,13 +26,15 @@ NUMBER = "chunk"
 class Plan:
     """`number` counts from 1. `rows` photos or files, in `chunks` chunks; of a table the chunks are its splits.
 
-    `split`: bytes into which a table's files are split; 0 for photos.
+    `split`: bytes into which a table's files are split; 0 for photos. `buckets`: chunks of a split, which is one chunk
+    unless its rows name photos that are elsewhere.
     """
 
     number: int
     rows: int
     chunks: int
     split: int = 0
+    buckets: int = 1
 
     @property
     def rows_name(self) -> str:

@@ -25,6 +25,9 @@ _OPTIONS: Mapping[str, str] = {
     "keep": "--keep",
     "label_as": "label_as",
     "quarantine": "--quarantine",
+    "path_column": "--path-column",
+    "path_roots": "--path-root",
+    "max_bytes": "--max-bytes",
 }
 _SOURCE: Mapping[str, str] = {"path": "--input", "format": "--input-format", "follow_links": "--follow-links"}
 
@@ -55,7 +58,7 @@ class JobRecord:
 
 def said_of(options: ScoreOptions, source: Source) -> dict[str, dict[str, Any]]:
     """The fields `options` and `source` of a record."""
-    known = asdict(options) | {"keep": list(options.keep)}
+    known = asdict(options) | {"keep": list(options.keep), "path_roots": list(options.path_roots) or None}
     return {
         "options": {name: known.get(name) for name in _OPTIONS},
         "source": {name: getattr(source, name) for name in _SOURCE},

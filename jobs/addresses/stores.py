@@ -1,0 +1,78 @@
+"""A photo in an object store, by obstore: signed, tried again, and its limits of time are obstore's.
+
+Credentials, region and endpoint come from the worker's environment or the machine's role, as obstore has them.
+"""
+
+import os
+import sys
+import threading
+from datetime import timedelta
+from typing import Any
+
+from pyspark import cloudpickle
+
+from .budget import Allowance
+from .fault import FORBIDDEN, MISSING, UNREACHABLE, UNSUPPORTED, NoPhoto
+from .places import Place
+
+_TRIES = 4
+# Rows may name any number of buckets, and each is a client with connections of its own.
+_OPEN = 64
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
+
+
+class Stores:
+    """The buckets that rows name, each opened once. For threads."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._opened: dict[str, Any] = {}
+        self._opening = threading.Lock()
+
+    def load(self, place: Place, allowance: Allowance) -> bytes:
+        """An object's bytes. Raises NoPhoto; RuntimeError where the worker has no obstore."""
+        try:
+            import obstore
+            from obstore import exceptions
+        except ImportError:
+            raise RuntimeError(
+                "Photos in object stores take obstore: pip install 'stagewright[object-stores]' on all executors, "
+                "and on the driver."
+            ) from None
+        if place.path.endswith("/"):
+            raise NoPhoto(UNSUPPORTED, "the address names no object")
+        try:
+            found = obstore.get(self._store(place), place.path[1:])
+            allowance.take(int(found.meta["size"]))
+            return bytes(found.bytes())
+        except FileNotFoundError:
+            raise NoPhoto(MISSING, "the store has no such object") from None
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
+            raise NoPhoto(FORBIDDEN, "the store does not let this worker read the object") from None
+        except (exceptions.InvalidPathError, exceptions.NotSupportedError, ValueError):
+            raise NoPhoto(UNSUPPORTED, "the store takes no such name") from None
+        except exceptions.BaseError as error:
+            # Its text has addresses in it.
+            raise NoPhoto(UNREACHABLE, f"the store gave no whole answer ({type(error).__name__})") from None
+
+    def _store(self, place: Place) -> Any:
+        root = f"{place.scheme}://{place.host}"
+        with self._opening:
+            if root not in self._opened:
+                if len(self._opened) >= _OPEN:
+                    self._opened.clear()
+                self._opened[root] = self._open(root)
+            return self._opened[root]
+
+    def _open(self, root: str) -> Any:
+        from obstore.store import from_url
+
+        # Which takes the place of what the environment says of the client, but not of anything else.
+        plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
+        total = timedelta(seconds=self._timeout_s)
+        return from_url(
+            root,
+            client_options={"timeout": total / 2, "connect_timeout": "5s", "allow_http": plain},
+            retry_config={"max_retries": _TRIES, "retry_timeout": total},
+        )
