@@ -194,7 +194,8 @@ class Registry:
         version: ModelVersion | None = None,
     ) -> str:
         """Begin an MLflow run and give its id; a run of a version is found again by `jobs_of`."""
-        return self._client.runs.start(experiment, name, {**(tags or {}), **_link(version)})
+        stage = {keys.RUN_STAGE: version.stage.value} if version else {}
+        return self._client.runs.start(experiment, name, {**(tags or {}), **_link(version), **stage})
 
     def end_abandoned_runs(self, experiment: str) -> list[str]:
         """End as KILLED the runs of an experiment whose process, on this machine, is gone without a word; their ids."""

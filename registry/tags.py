@@ -61,6 +61,8 @@ RUN_PURPOSE = "stagewright.run"
 RUN_MODEL_NAME = "stagewright.model.name"
 RUN_MODEL_VERSION = "stagewright.model.version"
 RUN_MODEL_DIGEST = "stagewright.model.digest"
+# Where that version stood when the run began.
+RUN_STAGE = "stagewright.model.stage"
 # Which process of which host the run is of, as `registry.processes` writes it, and what ended it where that could not.
 RUN_HOST = "stagewright.host"
 RUN_PROCESS = "stagewright.process"

@@ -28,6 +28,7 @@ FILES = (
     "governing",
     "scoring",
     "evaluating",
+    "reporting",
     "trying",
 )
 

@@ -14,7 +14,7 @@ from ..errors import JobFailed
 from ..spark.faults import explained
 from ..spark.progress import progress
 from ..spark.settings import set_for_now
-from . import chunks, one_go, outputs
+from . import chunks, one_go, outputs, reported
 from .chunks import Input
 from .job import ScoreJob
 from .place import begun, record, runs, work
@@ -92,6 +92,7 @@ def _in_one_go(command: _Command, known: JobRecord) -> ScoreReport:
     done = one_go.run_at(command.spark, command.registry, command.job, subject, store, command.say)
     record.begin(store, known)
     one_go.show(store, done)
+    reported.keep(command.registry, store, done.scoring_run_id, command.say)
     return done
 
 
@@ -107,6 +108,7 @@ def _go_on(command: _Command, input_: Input) -> ScoreReport:
     with _recorded(command) as run:
         finished = _score(command, input_, state, before, run.run_id)
         run.outcome = outcome(finished)
+        reported.keep(command.registry, command.output.store, run.run_id, command.say)
         finished.check_budget(command.job.max_error_rate)
     return finished
 

@@ -53,14 +53,15 @@ WITHIN: dict[str, dict[str, set[str]]] = {
     "jobs": {
         "spark": set(),
         "addresses": set(),
-        "scoring": {"spark", "addresses"},
-        "evaluation": {"spark", "scoring"},
-        "comparison": {"spark", "scoring", "evaluation"},
+        "reporting": set(),
+        "scoring": {"spark", "addresses", "reporting"},
+        "evaluation": {"spark", "reporting", "scoring"},
+        "comparison": {"spark", "reporting", "scoring", "evaluation"},
         "pretrained": set(),
         "registering": {"pretrained"},
         "doctor": {"spark"},
         "demo": {"spark", "scoring", "registering"},
-        "cli": {"spark", "scoring", "evaluation", "comparison", "registering", "doctor", "demo"},
+        "cli": {"spark", "reporting", "scoring", "evaluation", "comparison", "registering", "doctor", "demo"},
     },
 }
 

@@ -107,6 +107,16 @@ def _name(number: int) -> str:
     return f"{_COMMITS}/{number:06d}.json"
 
 
+def files(store: Store) -> list[str]:
+    """The names of the Parquet files that the table at a store is made of now; none where there is no table."""
+    from deltalake import DeltaTable
+
+    if not DeltaTable.is_deltatable(store.root):
+        return []
+    found: list[str] = pa.table(DeltaTable(store.root).get_add_actions()).column("path").to_pylist()
+    return found
+
+
 def is_installed() -> bool:
     """Whether delta-rs is there."""
     from importlib.util import find_spec

@@ -39,7 +39,15 @@ def remembering(store: Store) -> Iterator[Callable[[str], None]]:
 
 
 def _forget(store: Store, run_id: str) -> None:
-    store.put(_name(run_id), json.dumps({"run_id": run_id, "ended": _now()}).encode())
+    known = read_json(store, _name(run_id))
+    since = {"since": known["since"]} if "since" in known else {}
+    store.put(_name(run_id), json.dumps({"run_id": run_id, **since, "ended": _now()}).encode())
+
+
+def began(store: Store) -> dict[str, float]:
+    """When each run of the output's commands began, in seconds since 1970, as far as it is kept."""
+    known = {said["run_id"]: said["since"] for said in _all(store) if "since" in said}
+    return {run_id: datetime.fromisoformat(since).timestamp() for run_id, since in known.items()}
 
 
 @dataclass(frozen=True, slots=True)

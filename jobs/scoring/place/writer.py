@@ -8,9 +8,10 @@ taken for dead, and by a job that was killed and its successor, all want the sam
 
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,9 +64,12 @@ def writer(target: Target, told: Callable[[dict[str, Any]], None]) -> Callable[[
     """
 
     def write(batches: Batches) -> Batches:
+        began = time.time()  # here, for the first rows are made before their chunk is known
         for chunk, rows in _by_chunk(batches):
-            said = yield from _write(target, target.named.format(chunk), rows)
+            since = {**target.about, "began": round(began, 3)}
+            said = yield from _write(replace(target, about=since), target.named.format(chunk), rows)
             told(said)
+            began = time.time()
             yield pa.RecordBatch.from_pylist([{"name": said["name"], "said": json.dumps(said)}], TOLD)
 
     return write
@@ -94,16 +98,21 @@ def _fill(
 ) -> Writing[tuple[dict[str, Any], list[pa.RecordBatch]]]:
     by_status: Counter[str] = Counter()
     bad: list[pa.RecordBatch] = []
+    writing = 0.0
     first = next(rows)
     schema = pa.schema([field for field in first.schema if field.name != BAD_CONTENT])
     with pq.ParquetWriter(file, schema.with_metadata(target.footer)) as parquet:
         for batch in _with(first, rows):
+            before = time.perf_counter()
             parquet.write_batch(batch.select(schema.names))
+            writing += time.perf_counter() - before
             by_status.update(batch.column("status").to_pylist())
             if target.quarantine is not None:
                 bad.append(batch.filter(pc.not_equal(batch.column("status"), "ok")))
             yield _passed(batch.num_rows - (batch is first))  # one row is the chunk's own
-        said = {**target.about, "name": name, "rows": by_status.total(), "by_status": dict(by_status)}
+        took = {"ended": round(time.time(), 3), "writing_s": round(writing, 4)}
+        held = {"name": name, "rows": by_status.total(), "by_status": dict(by_status)}
+        said = {**target.about, **held, **took}
         parquet.add_key_value_metadata({FOOTER: json.dumps(said).encode()})
     return {**said, "bytes": file.stat().st_size}, [batch for batch in bad if batch.num_rows]
 
