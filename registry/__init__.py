@@ -37,6 +37,7 @@ from registry.facade import Registry
 from registry.gates import Gates
 from registry.gates.evidence import Comparison, Evidence
 from registry.ledger.auditing import Audited
+from registry.ledger.exporting import Imported
 from registry.ledger.history import Event, EventKind
 from registry.ledger.moves import Promotion
 from registry.ledger.standing import Standing, Tenure, declared_in, tenure
@@ -64,6 +65,7 @@ __all__ = [
     "ForeignVersion",
     "GateRefused",
     "Gates",
+    "Imported",
     "InvalidName",
     "InvalidPackage",
     "InvalidReason",

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from registry import resolution, tag_values
 from registry import tags as keys
 from registry.connection import Address
 from registry.errors import RunNotFound
 from registry.gates import Judges
-from registry.ledger import auditing, look, moves, promotion
+from registry.ledger import auditing, exporting, look, moves, promotion
 from registry.ledger.history import Event
 from registry.ledger.look import Ledger
 from registry.ledger.standing import Standing, at
@@ -159,6 +159,21 @@ class Registry:
         """
         ledger = self._look(name)
         return [*ledger.events, *ledger.outside]
+
+    def exported(self, name: str) -> dict[str, Any]:
+        """The history as one JSON document; see `registry.ledger.exporting`. Raises UserError on a broken chain."""
+        return exporting.document(self._look(name), str(self.address))
+
+    def import_history(self, name: str, file: Path | str) -> int:
+        """Keep another registry's exported history beside a model's own; how many events were not there yet.
+
+        It says nothing of where versions stand here. Raises UserError where the file is not whole.
+        """
+        return exporting.take_in(self._client, name, *exporting.load(Path(file)))
+
+    def imported(self, name: str) -> list[exporting.Imported]:
+        """The events that were imported, each with where it is from; no part of `history`."""
+        return exporting.imported_in(self._client.model(name).tags)
 
     def audit(self, name: str, trusted: Sequence[signing.PublicKey]) -> list[auditing.Audited]:
         """The history with what keys say of each event; see `registry.ledger.auditing`."""

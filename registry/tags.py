@@ -50,6 +50,9 @@ POLICY = "stagewright.policy"
 EVENT = "stagewright.event."
 # On a registered model: one signature of an event for each key that signed it.
 EVENT_SIGNATURE = "stagewright.event_signature."
+# On a registered model: where another registry's history came from, and one tag an event of it.
+IMPORTED = "stagewright.imported."
+IMPORTED_EVENT = "stagewright.imported_event."
 # One tag for each process that is deciding on a move, gone when the move is complete.
 CLAIM = "stagewright.claim."
 _BEGINNING = "beginning"
@@ -146,6 +149,16 @@ def signers(of_version: Mapping[str, str]) -> list[str]:
 
 def event(key: str) -> str:
     return f"{EVENT}{key}"
+
+
+def imported(origin: str) -> str:
+    """The key of one origin of imported events."""
+    return f"{IMPORTED}{origin}"
+
+
+def imported_event(origin: str, event_id: str) -> str:
+    """The key of one event that was imported from an origin."""
+    return f"{IMPORTED_EVENT}{origin}.{event_id}"
 
 
 def event_signature(event_id: str, fingerprint: str) -> str:

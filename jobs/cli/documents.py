@@ -6,7 +6,18 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from registry import DeclaredStage, Event, EventKind, ModelVersion, Policy, Promotion, Stage, Tenure, Verdict
+from registry import (
+    DeclaredStage,
+    Event,
+    EventKind,
+    Imported,
+    ModelVersion,
+    Policy,
+    Promotion,
+    Stage,
+    Tenure,
+    Verdict,
+)
 
 from ..tables import DIGEST_SHOWN, aligned
 
@@ -85,6 +96,22 @@ def events(found: Sequence[Event]) -> list[str]:
     if not found:
         return ["Nothing has happened to this model through stagewright."]
     return aligned(EVENT_HEADER, map(event_row, found))
+
+
+def imported_document(found: Imported) -> dict[str, Any]:
+    """One event of another registry, with where it is from; events of this one have no `imported`."""
+    return event_document(found.event) | {"imported": found.origin.document()}
+
+
+def imported(found: Sequence[Imported]) -> list[str]:
+    """A table for each other registry, which says so; nothing where nothing was imported."""
+    lines = []
+    for origin in dict.fromkeys(one.origin for one in found):
+        title = f"Imported from {origin.model} in {origin.registry} by {origin.by} at {origin.at:%Y-%m-%d %H:%M:%S}"
+        printable = "".join(char if char.isprintable() else " " for char in title)
+        rows = [event_row(one.event) for one in found if one.origin == origin]
+        lines += [f"{printable}; versions are numbered as there:", *aligned(EVENT_HEADER, rows), ""]
+    return [*lines, "Here:"] if lines else []
 
 
 def event_row(event: Event) -> tuple[str, ...]:

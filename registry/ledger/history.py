@@ -155,7 +155,7 @@ def composed(event: Event, parent: Event | None = None) -> Event:
         event_id=event_id,
         parent=parent.event_id if parent else "",
     )
-    if (length := len(_text(made))) > MAX_EVENT_CHARS:
+    if (length := len(text_of(made))) > MAX_EVENT_CHARS:
         raise InvalidReason(
             f"The event takes {length} characters with its reason and the gates' verdicts; "
             f"the ledger keeps {MAX_EVENT_CHARS}.",
@@ -166,7 +166,7 @@ def composed(event: Event, parent: Event | None = None) -> Event:
 
 def write(client: Client, name: str, event: Event) -> None:
     """Put a composed event into the ledger; a second time changes nothing."""
-    client.set_model_tag(name, tags.event(event.event_id), _text(event))
+    client.set_model_tag(name, tags.event(event.event_id), text_of(event))
 
 
 def record(client: Client, name: str, event: Event) -> Event:
@@ -209,5 +209,6 @@ def checked_reason(because: str, *, needed: bool = False) -> str:
     return because
 
 
-def _text(event: Event) -> str:
+def text_of(event: Event) -> str:
+    """An event as its tag keeps it."""
     return json.dumps(event.document(), ensure_ascii=False, sort_keys=True)
