@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-gpu soak-registry soak-fuzz soak-faults bench bench-scale bench-smoke check format clean jdk
+.PHONY: help demo test test-gpu test-pages soak-registry soak-fuzz soak-faults bench bench-scale bench-smoke check format clean jdk
 
 VENV ?= .venv
 ARGS ?=
@@ -27,6 +27,9 @@ test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-
 
 test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)
+
+test-pages: $(INSTALLED)  ## Run only the tests of reports in Chromium, and draw docs/report-*.png anew
+	STAGEWRIGHT_PICTURES=docs $(VENV)/bin/python -m pytest -m browser $(ARGS)
 
 soak-registry: $(INSTALLED)  ## Let four promoters race for 1,000 rounds, on SQLite and on PostgreSQL
 	$(VENV)/bin/python -m tests.registry.soak $(ARGS)

@@ -139,12 +139,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     pytest counts those as deselected, apart from what it ran.
     """
     items.sort(key=_rank)
+    if shutil.which("chromium") is None:
+        _leave_out_pages(config, items)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and not _cuda_is_available():
         config.hook.pytest_deselected(items=marked)
         items[:] = [item for item in items if item not in marked]
         if hasattr(config, "workeroutput"):  # one of pytest-xdist's processes
             config.workeroutput[_NO_GPU] = len(marked)
+
+
+def _leave_out_pages(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests in a browser, where there is none: the same pages are also read without one."""
+    marked = [item for item in items if item.get_closest_marker("browser")]
+    config.hook.pytest_deselected(items=marked)
+    items[:] = [item for item in items if item not in marked]
 
 
 @pytest.hookimpl(optionalhook=True)

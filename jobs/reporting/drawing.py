@@ -17,6 +17,8 @@ Series = Mapping[str, Sequence[float | None]]
 def bars(name: str, says: str, labels: Sequence[str], series: Series) -> Markup:
     """Bars side by side for each label; `name` is unique in the page, `says` what a screen reader tells of it."""
     chart = pygal.Bar(**_look(series), x_labels=[shown(label, 12) for label in labels], spacing=4, margin=6)
+    if len(labels) > 12:
+        chart.config(x_labels_major_every=5, show_minor_x_labels=False)
     return _drawn(chart, name, says, series)
 
 
@@ -57,8 +59,6 @@ def _look(series: Mapping[str, object]) -> dict[str, object]:
         "max_scale": 6,
         "truncate_legend": 40,
         "truncate_label": -1,
-        "x_labels_major_every": 5,
-        "show_minor_x_labels": False,
         "formatter": _number,
         "x_value_formatter": _number,
     }
