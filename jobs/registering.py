@@ -5,6 +5,7 @@ import importlib
 import json
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,14 @@ from typing import Any
 import torch
 
 from pyfunc_models import Preprocess
-from pyfunc_models.packaging import ExportError, PackageOptions, PackagingError, PrecisionRefused, package
+from pyfunc_models.packaging import (
+    ExportError,
+    PackageOptions,
+    PackagingError,
+    PackagingWarning,
+    PrecisionRefused,
+    package,
+)
 from registry import Registration, Registry
 
 from . import pretrained
@@ -283,12 +291,16 @@ def register(registry: Registry, what: Registering, tags: dict[str, str]) -> Reg
     with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
         try:
             into = Path(scratch) / "model"
-            packaged = package(model.module, model.preprocess, model.labels, into=into, options=options)
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", PackagingWarning)
+                packaged = package(model.module, model.preprocess, model.labels, into=into, options=options)
         except PrecisionRefused as error:
             raise PrecisionTooFar(str(error)) from error
         except (PackagingError, ExportError) as error:
             raise InputError(str(error)) from error
-        return registry.register(packaged, what.name, tags)
+        done = registry.register(packaged, what.name, tags)
+        told = tuple(str(each.message) for each in said if issubclass(each.category, PackagingWarning))
+        return replace(done, warnings=(*told, *done.warnings))
 
 
 def _some(what: str, keys: list[str], most: int = 3) -> str:

@@ -48,7 +48,7 @@ from registry.trust.signing import PublicKey
 from registry.trust.statements import Signer
 from registry.uri import Alias, Latest, ModelUri, Number
 from registry.verdicts import Verdict
-from registry.versions import DeclaredStage, ModelVersion, Stage
+from registry.versions import DeclaredStage, ModelVersion, Place, Stage
 
 __all__ = [
     "AccessDenied",
@@ -82,6 +82,7 @@ __all__ = [
     "NothingToRollBack",
     "Number",
     "Outcome",
+    "Place",
     "Policy",
     "PolicyRefused",
     "ProductionLeft",

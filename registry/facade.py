@@ -236,6 +236,10 @@ class Registry:
         """The runs that used a version, newest first."""
         return self._client.runs.tagged(_link(version))
 
+    def last_jobs(self, name: str, most: int) -> list[Run]:
+        """The newest runs that used any version of a model, newest first."""
+        return self._client.runs.latest({keys.RUN_MODEL_NAME: name}, most)
+
     def model_of(self, run_id: str) -> ModelVersion:
         """The version that a run used. Raises RunNotFound where it is no run of a version."""
         said = self._client.runs.get(run_id).tags

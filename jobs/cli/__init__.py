@@ -23,6 +23,7 @@ from .shared import say
 FILES = (
     "registering",
     "looking",
+    "overview",
     "moving",
     "signing",
     "governing",

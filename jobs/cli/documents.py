@@ -23,6 +23,7 @@ from ..tables import DIGEST_SHOWN, aligned
 
 REASON_SHOWN = 72
 EVENT_HEADER = ("WHEN (UTC)", "WHO", "WHAT", "VERSION", "FROM", "TO", "INSTEAD OF", "BECAUSE")
+TENURE_HEADER = ("STAGE", "VERSION", "SINCE (UTC)", "BY", "BECAUSE")
 _WORDS = {EventKind.ROLLED_BACK: "rolled back", EventKind.SEEN: "seen from outside"}
 
 
@@ -159,17 +160,19 @@ def standing_document(moment: datetime, found: Sequence[Tenure]) -> dict[str, An
 
 def standing(moment: datetime, found: Sequence[Tenure]) -> list[str]:
     """One line a stage."""
-    rows = []
-    for tenure in found:
-        event = tenure.since
-        by = (
-            (f"{event.at:%Y-%m-%d %H:%M:%S}", one_line(event.who), one_line(event.because) or "-")
-            if event
-            else ("-", "-", "-")
-        )
-        rows.append((tenure.stage.value, str(tenure.version or "-"), *by))
     title = f"At {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC:"
-    return [title, *aligned(("STAGE", "VERSION", "SINCE (UTC)", "BY", "BECAUSE"), rows)]
+    return [title, *aligned(TENURE_HEADER, map(tenure_row, found))]
+
+
+def tenure_row(tenure: Tenure) -> tuple[str, ...]:
+    """One stage below TENURE_HEADER."""
+    event = tenure.since
+    by = (
+        (f"{event.at:%Y-%m-%d %H:%M:%S}", one_line(event.who), one_line(event.because) or "-")
+        if event
+        else ("-", "-", "-")
+    )
+    return (tenure.stage.value, str(tenure.version or "-"), *by)
 
 
 def verdicts(found: Sequence[Verdict]) -> list[str]:

@@ -3,7 +3,7 @@
 from ..kinds import kind_names
 from ..transforms.preprocess import Preprocess
 from ..worker.image_model import OwnCode
-from .errors import PackagingError, PrecisionRefused
+from .errors import PackagingError, PackagingWarning, PrecisionRefused
 from .export import ExportError
 from .packer import PackageOptions, package
 
@@ -12,6 +12,7 @@ __all__ = [
     "OwnCode",
     "PackageOptions",
     "PackagingError",
+    "PackagingWarning",
     "PrecisionRefused",
     "Preprocess",
     "kind_names",

@@ -77,4 +77,6 @@ def _what_there_is(answer: Any, named: Mapping[str, Any], name: str | None) -> s
 def _shown(value: Any) -> str:
     if not isinstance(value, torch.Tensor):
         return type(value).__name__
-    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+    # While torch exports, the batch has no number.
+    shape = ", ".join(str(edge) if isinstance(edge, int) else "N" for edge in value.shape)
+    return f"{str(value.dtype).removeprefix('torch.')} [{shape}]"

@@ -26,7 +26,7 @@ from ..worker.image_model import CALLABLES, LABELS, PREPROCESS, ImageModel, OwnC
 from ..worker.spec import EXACT, ModelSpec
 from . import digests, golden_photos
 from .casting import as_f32
-from .errors import PackagingError
+from .errors import PackagingError, PackagingWarning
 from .export import export
 from .measuring import DEFAULT_MIN_AGREEMENT, GoldenPhotos, calibration_images, hold_to, measure
 from .measuring_decoding import measure_decodes
@@ -82,11 +82,12 @@ def package(
     if into.exists():
         raise PackagingError(f"{str(into)!r} exists already; name a folder that does not.")
     if set(options.transforms) - {EXACT}:
-        warnings.warn(f"Photos are resized exactly, not as transforms={options.transforms}.", stacklevel=2)
+        said = f"Photos are resized exactly, not as transforms={options.transforms}."
+        warnings.warn(said, PackagingWarning, stacklevel=2)
     architecture = options.architecture or _qualified_name(module)
     module, cast = as_f32(module)
     if cast:
-        warnings.warn(cast, stacklevel=2)
+        warnings.warn(cast, PackagingWarning, stacklevel=2)
     offering = Offering.of(options.precisions, options.decodes)
     golden = _golden(options, offering)
     with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:

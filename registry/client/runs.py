@@ -101,17 +101,22 @@ class Runs:
 
     def tagged(self, wanted: Mapping[str, str]) -> list[Run]:
         """The runs of all experiments that carry all these tags, newest first."""
-        search = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in wanted.items())
+        search = _having(wanted)
         with self._faults.calls():
-            places = [
-                found.experiment_id
-                for found in pages(lambda token: self._mlflow.search_experiments(page_token=token))
-            ]
+            places = self._places()
             order = ["attributes.start_time DESC"]
             runs = pages(
                 lambda token: self._mlflow.search_runs(places, search, order_by=order, page_token=token)
             )
             return [run_of(entity) for entity in runs]
+
+    def latest(self, wanted: Mapping[str, str], most: int) -> list[Run]:
+        """Of the runs of all experiments that carry all these tags the newest."""
+        with self._faults.calls():
+            found = self._mlflow.search_runs(
+                self._places(), _having(wanted), max_results=most, order_by=["attributes.start_time DESC"]
+            )
+            return [run_of(entity) for entity in found]
 
     def log_files(self, run_id: str, directory: Path, place: str) -> None:
         """Upload a directory's files into a folder of a run's artifacts. Raises RunNotFound."""
@@ -119,6 +124,11 @@ class Runs:
             self._mlflow.get_run(run_id)
         with self._faults.transfers():
             self._mlflow.log_artifacts(run_id, str(directory), place)
+
+    def _places(self) -> list[str]:
+        """The ids of all experiments."""
+        found = pages(lambda token: self._mlflow.search_experiments(page_token=token))
+        return [str(each.experiment_id) for each in found]
 
     def _experiment_id(self, name: str) -> str:
         found = self._mlflow.get_experiment_by_name(name)
@@ -137,6 +147,11 @@ class Runs:
                 "Restore it in MLflow's UI, or remove it for good with `mlflow gc`.",
             )
         return str(found.experiment_id)
+
+
+def _having(wanted: Mapping[str, str]) -> str:
+    """A search for runs that carry all these tags."""
+    return " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in wanted.items())
 
 
 def _of_process() -> dict[str, str]:

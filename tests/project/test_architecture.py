@@ -59,9 +59,20 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "comparison": {"spark", "reporting", "scoring", "evaluation"},
         "pretrained": set(),
         "registering": {"pretrained"},
+        "differing": set(),
         "doctor": {"spark"},
         "demo": {"spark", "scoring", "registering"},
-        "cli": {"spark", "reporting", "scoring", "evaluation", "comparison", "registering", "doctor", "demo"},
+        "cli": {
+            "spark",
+            "reporting",
+            "scoring",
+            "evaluation",
+            "comparison",
+            "registering",
+            "differing",
+            "doctor",
+            "demo",
+        },
     },
 }
 

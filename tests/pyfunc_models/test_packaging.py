@@ -177,15 +177,15 @@ class GivesMaps(torch.nn.Module):
 
 class GivesDict(torch.nn.Module):
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"out": images.mean(dim=(2, 3))}
+        return {"pooled": images.mean(dim=(2, 3)), "peaks": images.amax(dim=(2, 3))}
 
 
 @pytest.mark.parametrize(
     ("module", "said"),
     [
         (ReadsValues(), "ReadsValues does not export with a dynamic batch(.|\n)*control flow"),
-        (GivesMaps(), r"one tensor \[N, D\].*it gives shape"),
-        (GivesDict(), "it gives dict"),
+        (GivesMaps(), r"one tensor \[N, D\].*it gives float32 \[N, 3, "),
+        (GivesDict(), r"dict of pooled \(float32 \[N, 3\]\), .*--output NAME"),
     ],
 )
 def test_a_module_that_does_not_export_is_told_why_and_what_to_do(module, said: str, tmp_path: Path) -> None:
