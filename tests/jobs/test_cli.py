@@ -246,7 +246,7 @@ def test_promote_and_rollback_say_what_moved_and_how_to_go_back(fixture, capsys)
             "neither a version's number nor `none`",
         ),
         (["promote", "colours", "9", "Production"], 2, "9"),
-        (["promote", "colours", "2", "Prod"], 2, "The stages are"),
+        (["promote", "colours", "2", "Prod"], 2, "there are None, Staging, Production, Archived"),
         (["rollback", "colours", "Production"], 1, ""),
         (["resolve", "models:/colours/9"], 2, "9"),
         (["resolve", "models:/nobody/Production"], 2, "nobody"),
