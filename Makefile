@@ -19,8 +19,6 @@ help:  ## Say what there is to make
 
 demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos with it
 	$(VENV)/bin/stagewright demo $(ARGS)
-	@echo 'Keeping the classes of Spark, so that jobs start sooner from now on: once, about a minute.'
-	@$(VENV)/bin/python -m jobs.spark.class_archive || echo 'They were not kept: jobs start as before.'
 
 test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-k promotion'
 	$(VENV)/bin/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
