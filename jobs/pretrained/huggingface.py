@@ -27,7 +27,8 @@ class HuggingFace:
 
     def takes(self, saved: Saved) -> bool:
         """See `Reader`."""
-        return any(_SUFFIX in str(name) for name in saved.config.get("architectures") or ())
+        named = saved.config.get("architectures")
+        return isinstance(named, list) and any(_SUFFIX in str(name) for name in named)
 
     def read(self, saved: Saved) -> Pretrained:
         """See `Reader`."""
@@ -105,7 +106,7 @@ def _check_config(module: Any, saved: Saved) -> None:
         raise InputError(
             f"{str(saved.config_file)!r} is for {config.problem_type!r}; a classifier gives one label a photo."
         )
-    if config.num_channels not in (None, 3) if hasattr(config, "num_channels") else False:
+    if getattr(config, "num_channels", None) not in (None, 3):
         raise InputError(f"{str(saved.config_file)!r} is for {config.num_channels} channels; photos have 3.")
 
 

@@ -79,7 +79,7 @@ class Timm:
 
     def takes(self, saved: Saved) -> bool:
         """See `Reader`."""
-        return "architecture" in saved.config and "pretrained_cfg" in saved.config
+        return "architecture" in saved.config and isinstance(saved.config.get("pretrained_cfg"), dict)
 
     def read(self, saved: Saved) -> Pretrained:
         """See `Reader`."""

@@ -180,6 +180,8 @@ HARM: list[tuple[str, Callable[[Path], Any], str]] = [
     ("vit", lambda folder: (folder / PREPROCESSOR).unlink(), "There is no file 'preprocessor_config.json'"),
     ("timm", _json("config.json", architecture="hf-hub:somebody/model"), "which this timm does not have"),
     ("timm", _json("config.json", model_args={"checkpoint_path": "/tmp/a"}), "'checkpoint_path' among"),
+    ("timm", _json("config.json", pretrained_cfg=None), "not of an image classifier"),
+    ("vit", _json("config.json", architectures=7), "not of an image classifier"),
     ("timm", _json("config.json", mystery=1), "'mystery', of which it is not known"),
     ("timm", _json("config.json", label_names=["a"]), "one for each of the 3 classes"),
     ("timm", _weights(lambda held: held.pop("fc.bias")), "do not fit the configuration: fc.bias"),
