@@ -41,6 +41,7 @@ from registry.ledger.exporting import Imported
 from registry.ledger.history import Event, EventKind
 from registry.ledger.moves import Promotion
 from registry.ledger.standing import Standing, Tenure, declared_in, tenure
+from registry.registration.copying import Copied
 from registry.registration.registering import Registration
 from registry.runs import Outcome, Run, RunStatus
 from registry.trust.policy import Policy, Use
@@ -57,6 +58,7 @@ __all__ = [
     "ArtifactMismatch",
     "Audited",
     "Comparison",
+    "Copied",
     "DeclaredStage",
     "Event",
     "EventKind",

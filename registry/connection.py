@@ -83,6 +83,16 @@ def without_password(uri: str) -> str:
     return parts._replace(netloc=shown, query="").geturl()
 
 
+def without_user(uri: str) -> str:
+    """The URI as others may keep it: a token can stand where a user's name does."""
+    parts = urlsplit(uri)
+    return (
+        parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+        if "@" in parts.netloc
+        else uri
+    )
+
+
 def _database_here() -> str:
     return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
 

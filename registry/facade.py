@@ -18,6 +18,7 @@ from registry.ledger import auditing, exporting, look, moves, promotion
 from registry.ledger.history import Event
 from registry.ledger.look import Ledger
 from registry.ledger.standing import Standing, at
+from registry.registration import copying
 from registry.registration import registering as registration
 from registry.runs import Outcome, Run
 from registry.trust import approvals, artifacts, policy, signing
@@ -52,6 +53,12 @@ class Registry:
         return registration.register(
             self._client, registration.Request(Path(path), name, tags or {}, source_run_id)
         )
+
+    def copy(
+        self, version: ModelVersion, to: Registry, name: str | None = None, because: str = ""
+    ) -> copying.Copied:
+        """Make a version of this registry a version of another one; see `registry.registration.copying.copy`."""
+        return copying.copy(self._client, version, to._client, name or version.name, because)
 
     def resolve(self, uri: str | ModelUri) -> ModelVersion:
         """The one version that a `models:/` reference means now; see `registry.resolution.resolve`.

@@ -26,6 +26,7 @@ SOURCE_RUN = "stagewright.source_run"
 LOGGED_MODEL = "stagewright.logged_model"
 GIT_COMMIT = "stagewright.git.commit"
 GIT_DIRTY = "stagewright.git.dirty"
+COPIED_FROM = "stagewright.copied_from"
 MEASURED = "stagewright.measured."
 
 # On a version, from evaluations and comparisons: prefixes of `evidence` and `comparison`, and what is no metric.

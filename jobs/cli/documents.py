@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry import (
+    Copied,
     DeclaredStage,
     Event,
     EventKind,
@@ -45,6 +46,21 @@ def version_document(version: ModelVersion) -> dict[str, Any]:
         "created_at": version.created_at.isoformat(),
         "source_run_id": version.source_run_id,
         "tags": dict(version.tags),
+    }
+
+
+def copied(version: ModelVersion, found: Copied, target: str) -> dict[str, Any]:
+    """What a copy made, of what, and what did not come along."""
+    done = found.registration
+    return {
+        "uri": done.version.pinned_uri,
+        "name": done.version.name,
+        "version": done.version.number,
+        "created": done.created,
+        "registry": target,
+        "copied_from": version.pinned_uri,
+        "model_digest": done.version.model_digest,
+        "warnings": [*done.warnings, *found.left],
     }
 
 

@@ -1,4 +1,4 @@
-"""The command that makes a version."""
+"""The commands that make a version."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import click
 
 from registry import Registry
 
+from . import documents
 from .job_options import TRANSFORM
-from .shared import AS_JSON, NAME, answer, pairs, say
+from .shared import AS_JSON, BECAUSE, NAME, answer, pairs, say
 
 
 @click.command()
@@ -115,4 +116,31 @@ def register(name: str, tags: tuple[str, ...], as_json: bool, **given: Any) -> N
     )
 
 
-COMMANDS = (register,)
+@click.command()
+@click.argument("uri")
+@click.option(
+    "--to",
+    "target",
+    metavar="URI",
+    required=True,
+    help="The other registry, as MLFLOW_TRACKING_URI names one.",
+)
+@click.option("--name", help="Its name there (default: the same).")
+@BECAUSE
+@AS_JSON
+def copy(uri: str, target: str, name: str | None, because: str, as_json: bool) -> None:
+    """Make the version that URI means a version of another registry: files, tags, evidence and signatures."""
+    here, there = Registry(), Registry(target, target)
+    version = here.resolve(uri)
+    copied = here.copy(version, there, name, because)
+    done = copied.registration
+    for line in (*done.warnings, *copied.left):
+        say(f"Warning: {line}")
+    if not done.created:
+        say(f"This very model is registered there already, as version {done.version.number}.")
+    promote = f"stagewright promote {done.version.name} {done.version.number} Staging"
+    say(f"Next: MLFLOW_TRACKING_URI={there.address} {promote}")
+    answer(documents.copied(version, copied, str(there.address)), [done.version.pinned_uri], as_json)
+
+
+COMMANDS = (register, copy)

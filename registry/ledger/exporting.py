@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from registry import tag_values, tags
 from registry.author import author
+from registry.connection import without_user
 from registry.errors import UserError
 from registry.ledger.history import Event, text_of
 from registry.ledger.look import Ledger
@@ -69,7 +69,7 @@ def document(ledger: Ledger, registry: str) -> dict[str, Any]:
     _check_chain(events, f"The history of {model.name!r}")
     return {
         "format": FORMAT,
-        **Origin(_without_user(registry), model.name, author(), datetime.now(UTC)).document(),
+        **Origin(without_user(registry), model.name, author(), datetime.now(UTC)).document(),
         "events": [
             {"id": event.event_id, **event.document(), "signatures": _signatures(event, model.tags)}
             for event in events
@@ -146,16 +146,6 @@ def _events(origin: str, model_tags: Mapping[str, str]) -> Iterator[Event]:
             yield Event.read(tag.removeprefix(prefix), tag_values.document(model_tags[tag]))
         except Malformed as why:
             tag_values.skipped(tag, why)
-
-
-def _without_user(uri: str) -> str:
-    """A token can stand where a user's name does."""
-    parts = urlsplit(uri)
-    return (
-        parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-        if "@" in parts.netloc
-        else uri
-    )
 
 
 def _signatures(event: Event, model_tags: Mapping[str, str]) -> dict[str, str]:

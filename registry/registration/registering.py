@@ -42,12 +42,17 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A wish to register: which directory, under which name, and what the user says about it."""
+    """A wish to register: which directory, under which name, and what the user says about it.
+
+    `provenance`: tags that say where it comes from, in place of the current folder's commit.
+    """
 
     directory: Path
     name: str
     user_tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     source_run_id: str | None = None
+    provenance: Mapping[str, str] | None = field(default=None, hash=False)
+    because: str = ""
 
 
 def register(client: Client, request: Request) -> Registration:
@@ -74,10 +79,10 @@ def register(client: Client, request: Request) -> Registration:
     policy.check_package(name, client.ensure_model(name).tags, package.pickled)
     same = _Same(client, name, package)
     if (known := same.first()) is not None:
-        return Registration(_recorded(client, known), created=False, warnings=same.warnings)
-    said = package.as_tags() | _provenance(request) | user_tags
+        return Registration(_recorded(client, known, request), created=False, warnings=same.warnings)
+    said = {**package.as_tags(), **_provenance(request), **user_tags}
     made = client.create_version(name, *_upload(client, request, package, said))
-    return _only_one(client, _awaited(client, made), same)
+    return _only_one(client, _awaited(client, made), same, request)
 
 
 def _awaited(client: Client, made: ModelVersion) -> ModelVersion:
@@ -94,14 +99,14 @@ def _awaited(client: Client, made: ModelVersion) -> ModelVersion:
     return made
 
 
-def _only_one(client: Client, made: ModelVersion, same: _Same) -> Registration:
+def _only_one(client: Client, made: ModelVersion, same: _Same, request: Request) -> Registration:
     first = same.first(made) or made
     if first.number == made.number:
-        return Registration(_recorded(client, made), created=True, warnings=same.warnings)
+        return Registration(_recorded(client, made, request), created=True, warnings=same.warnings)
     now = client.version(made.name, made.number)
     if now.stage is Stage.NONE and not now.aliases:
         client.delete_version(now)
-    return Registration(_recorded(client, first), created=False, warnings=same.warnings)
+    return Registration(_recorded(client, first, request), created=False, warnings=same.warnings)
 
 
 class _Same:
@@ -141,7 +146,7 @@ class _Same:
         return "" if found.contents == self._package.contents else "its graph is another one."
 
 
-def _recorded(client: Client, version: ModelVersion) -> ModelVersion:
+def _recorded(client: Client, version: ModelVersion, request: Request) -> ModelVersion:
     """See to it that the ledger tells of a version, also where its maker was killed before saying so."""
     told = any(
         event.kind is EventKind.REGISTERED and event.version == version.number
@@ -149,7 +154,8 @@ def _recorded(client: Client, version: ModelVersion) -> ModelVersion:
     )
     if not told:
         more = {"model_digest": version.model_digest}
-        record(client, version.name, Event(EventKind.REGISTERED, version.number, Stage.NONE, more=more))
+        event = Event(EventKind.REGISTERED, version.number, Stage.NONE, because=request.because, more=more)
+        record(client, version.name, event)
     return version
 
 
@@ -186,7 +192,9 @@ def _params(package: PackagedModel) -> dict[str, object]:
     }
 
 
-def _provenance(request: Request) -> dict[str, str]:
+def _provenance(request: Request) -> Mapping[str, str]:
+    if request.provenance is not None:
+        return request.provenance
     commit = current_commit(Path.cwd())
     if commit is None:
         return {}
