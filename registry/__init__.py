@@ -36,6 +36,8 @@ from registry.errors import (
 from registry.facade import Registry
 from registry.gates import Gates
 from registry.gates.evidence import Comparison, Evidence
+from registry.hooks.delivering import Delivery
+from registry.hooks.hook import Hook
 from registry.ledger.auditing import Audited
 from registry.ledger.exporting import Imported
 from registry.ledger.history import Event, EventKind
@@ -60,6 +62,7 @@ __all__ = [
     "Comparison",
     "Copied",
     "DeclaredStage",
+    "Delivery",
     "Event",
     "EventKind",
     "Evidence",
@@ -67,6 +70,7 @@ __all__ = [
     "ForeignVersion",
     "GateRefused",
     "Gates",
+    "Hook",
     "Imported",
     "InvalidName",
     "InvalidPackage",

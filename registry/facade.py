@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,8 @@ from registry import tags as keys
 from registry.connection import Address
 from registry.errors import RunNotFound
 from registry.gates import Judges
+from registry.hooks import delivering
+from registry.hooks.hook import Hook
 from registry.ledger import auditing, exporting, look, moves, promotion
 from registry.ledger.history import Event
 from registry.ledger.look import Ledger
@@ -158,6 +160,14 @@ class Registry:
             return promotion.rollback(
                 self._client, name, _any_stage(stage), because, signer or Signer.configured()
             )
+
+    def begin_hooks(self, name: str, hooks: Sequence[Hook]) -> None:
+        """Before a move that hooks are to be told of; see `registry.hooks.delivering.begin`."""
+        delivering.begin(self._client, name, hooks)
+
+    def deliver(self, name: str, hooks: Sequence[Hook]) -> Iterator[delivering.Delivery]:
+        """Tell hooks of a model's events, each at least once; see `registry.hooks.delivering.deliver`."""
+        return delivering.deliver(self._client, name, hooks)
 
     def history(self, name: str) -> list[Event]:
         """Everything that happened to a model's versions, oldest first.

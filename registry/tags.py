@@ -54,6 +54,9 @@ EVENT_SIGNATURE = "stagewright.event_signature."
 # On a registered model: where another registry's history came from, and one tag an event of it.
 IMPORTED = "stagewright.imported."
 IMPORTED_EVENT = "stagewright.imported_event."
+# On a registered model: since when a hook is told of events, and one tag for each event that it took.
+HOOK = "stagewright.hook."
+DELIVERED = "stagewright.delivered."
 # One tag for each process that is deciding on a move, gone when the move is complete.
 CLAIM = "stagewright.claim."
 _BEGINNING = "beginning"
@@ -160,6 +163,16 @@ def imported(origin: str) -> str:
 def imported_event(origin: str, event_id: str) -> str:
     """The key of one event that was imported from an origin."""
     return f"{IMPORTED_EVENT}{origin}.{event_id}"
+
+
+def hook(name: str) -> str:
+    """The key of where a hook begins."""
+    return f"{HOOK}{name}"
+
+
+def delivered(name: str, event_id: str) -> str:
+    """The key of one event that a hook took."""
+    return f"{DELIVERED}{name}.{event_id}"
 
 
 def event_signature(event_id: str, fingerprint: str) -> str:

@@ -25,6 +25,7 @@ FILES = (
     "looking",
     "overview",
     "moving",
+    "telling",
     "signing",
     "governing",
     "scoring",

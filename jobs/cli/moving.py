@@ -7,10 +7,11 @@ import click
 
 from registry import GateRefused, Registry, Verdict
 
-from . import documents
+from . import documents, telling
 from .shared import (
     BECAUSE,
     GATES,
+    HOOKS,
     NAME,
     PASSWORD_ENV,
     PRIVATE_KEY,
@@ -45,9 +46,11 @@ def promote(
     **given: Any,
 ) -> None:
     """Move VERSION of NAME to STAGE, its alias along with it: Staging, Production, Archived, or a declared one."""
-    judge, key = declared_gates(gates).of(stage), signer(private_key, password_env)
+    declared, key, registry = declared_gates(gates), signer(private_key, password_env), Registry()
+    judge = declared.of(stage)
     try:
-        moved = Registry().promote(name, version, judge.stage, judge=judge, signer=key, **given)
+        with telling.of_moves(registry, name, declared.hooks):
+            moved = registry.promote(name, version, judge.stage, judge=judge, signer=key, **given)
     except GateRefused as refused:
         _show(refused.verdicts)
         raise
@@ -64,11 +67,16 @@ def _show(verdicts: Sequence[Verdict]) -> None:
 @NAME
 @click.argument("stage")
 @BECAUSE
+@HOOKS
 @PRIVATE_KEY
 @PASSWORD_ENV
-def rollback(name: str, stage: str, because: str, private_key: str | None, password_env: str | None) -> None:
+def rollback(
+    name: str, stage: str, because: str, gates: str | None, private_key: str | None, password_env: str | None
+) -> None:
     """Put the version back that held STAGE before: Staging, Production, or a declared one."""
-    moved = Registry().rollback(name, stage, because=because, signer=signer(private_key, password_env))
+    hooks, key, registry = telling.declared(gates), signer(private_key, password_env), Registry()
+    with telling.of_moves(registry, name, hooks):
+        moved = registry.rollback(name, stage, because=because, signer=key)
     answer(None, documents.moved(moved), as_json=False)
 
 

@@ -32,6 +32,11 @@ GATES = click.option(
     help="Which stages there are besides MLflow's, and what each asks of a version (default: gates.toml in the "
     "current folder, if it is there).",
 )
+HOOKS = click.option(
+    "--gates",
+    metavar="FILE",
+    help="Whose hooks are told (default: gates.toml in the current folder, if it is there).",
+)
 
 
 class Expectation(click.ParamType[int | str]):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from registry.errors import InvalidStage
+from registry.hooks.declaring import HOOKS
 from registry.toml_tables import Table
 from registry.versions import DeclaredStage, Place, Stage
 
@@ -61,4 +62,4 @@ def _before(said: Table, stage: Place, declared: Sequence[Place]) -> Iterator[Pl
         yield found
 
 
-_TAKEN = (STAGES, "hooks")
+_TAKEN = (STAGES, HOOKS)

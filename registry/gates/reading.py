@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import ClassVar
 from registry.errors import InvalidStage, UserError
 from registry.gates import declaring, trusted
 from registry.gates.gate import LEDGER_CHARS, Gate, Judges
+from registry.hooks import declaring as hooks
+from registry.hooks.hook import Hook
 from registry.toml_tables import Table
 from registry.versions import Place, Stage
 
@@ -27,17 +29,18 @@ FILES = (
     "approved",
 )
 # What else the file says.
-TABLES = (declaring.STAGES,)
+TABLES = (declaring.STAGES, hooks.HOOKS)
 GATES = tuple(import_module(f"registry.gates.{file}").read for file in FILES)
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """Which stages there are besides MLflow's, and what each asks for."""
+    """Which stages there are besides MLflow's, what each asks for, and who is told of moves."""
 
     DEFAULT_FILE: ClassVar[str] = "gates.toml"
 
     stages: Mapping[Place, Judges]
+    hooks: tuple[Hook, ...] = ()
 
     @classmethod
     def load(cls, file: Path | str = "gates.toml") -> Gates:
@@ -54,7 +57,8 @@ class Gates:
                 raise whole.wrong(
                     key, f"is no stage with gates; there are {known}, and what [stages] declares"
                 )
-        return cls({stage: _judges(whole, stage, after) for stage, after in declared.items()})
+        judges = {stage: _judges(whole, stage, after) for stage, after in declared.items()}
+        return cls(judges, _hooks(whole, declared))
 
     def stage(self, name: str) -> Place:
         """A stage by its name, MLflow's in any case. Raises InvalidStage, with those that are declared."""
@@ -75,6 +79,17 @@ class Gates:
         """The judge of a stage; one without gates where the file asks nothing of it. Raises InvalidStage."""
         where = self.stage(stage)
         return self.stages.get(where, Judges((), where))
+
+
+def _hooks(whole: Table, declared: Collection[Place]) -> tuple[Hook, ...]:
+    known = {stage.value for stage in (*Stage, *declared)}
+    found = hooks.read(whole)
+    for hook in found:
+        if unknown := sorted(hook.stages - known):
+            raise whole.wrong(
+                hooks.HOOKS, f"{hook.name!r} names {unknown[0]!r}; there are {', '.join(sorted(known))}"
+            )
+    return found
 
 
 def _judges(whole: Table, stage: Place, after: tuple[Place, ...]) -> Judges:

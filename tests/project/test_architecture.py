@@ -45,10 +45,11 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "client": set(),
         "ledger": {"client", "trust"},
         "trust": {"client", "resolution"},
-        "gates": {"client", "trust"},
+        "hooks": {"client", "ledger"},
+        "gates": {"client", "trust", "hooks"},
         "registration": {"client", "ledger", "trust"},
         "resolution": {"client"},
-        "facade": {"client", "ledger", "trust", "gates", "registration", "resolution"},
+        "facade": {"client", "ledger", "trust", "hooks", "gates", "registration", "resolution"},
     },
     "jobs": {
         "spark": set(),
