@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def measured(folder: Path) -> results.Invocation:
-    contenders = ["article", "stagewright-f32", "inprocess-f32"]
+    contenders = ["article", "inprocess-f32"]
     assert run.main([*SHORT.split(), "--contenders", *contenders, "--output", str(folder)]) == 0
     [invocation] = results.read(folder / "speed.json")
     return invocation
@@ -29,7 +29,6 @@ def measured(folder: Path) -> results.Invocation:
 def test_all_contenders_give_the_articles_labels(measured: results.Invocation) -> None:
     assert [(one.contender, one.same_labels) for one in measured.results] == [
         ("article", 1.0),
-        ("stagewright-f32", 1.0),
         ("inprocess-f32", 1.0),
     ]
 
@@ -40,7 +39,7 @@ def test_each_reading_has_both_sizes_and_the_memory_of_the_whole_tree(measured: 
         assert (reading.few, reading.many) == (8, 40)
         assert min(reading.few_s, reading.many_s) > 0
         assert reading.peak_megabytes["total"] > 100
-    spark = measured.result("stagewright-f32")
+    spark = measured.result("article")
     assert spark is not None
     assert {"driver", "jvm", "workers"} <= spark.readings[0].peak_megabytes.keys()
 

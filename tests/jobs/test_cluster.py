@@ -9,6 +9,7 @@ import pytest
 from mlruns_fixture import ODD, PLAIN
 from mlruns_fixture.build import Fixture
 from registry import Registry, RunStatus
+from tests import leash
 from tests.clusters import SparkCluster, python_with_only, run_command, run_python
 
 PHOTOS = len(PLAIN) + len(ODD)
@@ -162,5 +163,10 @@ def test_two_tasks_of_one_worker_get_the_two_gpus_that_spark_gave_them(
             conf={**gpus, "spark.executorEnv.STAGEWRIGHT_DEVICE": "cpu"},
             env={**environment(fixture), "CUDA_VISIBLE_DEVICES": None},
         ).check()
+        sessions = cluster.session_ids
+        assert all(leash.session_members(session) for session in sessions)
     said = json.loads(done.stdout.splitlines()[-1])
     assert said == {"ok": PHOTOS - 4, "devices": ["cuda:0", "cuda:1"]}
+    assert not any(leash.session_members(session) for session in sessions), (
+        "a cluster ends with all it started"
+    )

@@ -1,6 +1,5 @@
 """The arrangements themselves: they are real, and they leave nothing behind."""
 
-import json
 import os
 import shutil
 import signal
@@ -17,49 +16,7 @@ from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
 from tests import leash
-from tests.clusters import MlflowServer, SparkCluster, http_get, python_with_only, run_python
-
-WHERE_TASKS_RUN = """
-    import json
-    import os
-    import sys
-    from pyspark import BarrierTaskContext
-    from pyspark.sql import SparkSession
-
-    def where(rows):
-        context = BarrierTaskContext.get()
-        context.barrier()  # so that both tasks run at once, and one executor cannot take both
-        gpus = context.resources().get("gpu")
-        yield sys.executable, os.environ["SPARK_EXECUTOR_DIRS"], gpus.addresses if gpus else []
-
-    spark = SparkSession.builder.getOrCreate()
-    tasks = spark.sparkContext.parallelize(range(2), 2).barrier().mapPartitions(where).collect()
-    print(json.dumps({"master": spark.sparkContext.master, "tasks": tasks}))
-"""
-# A barrier stage that comes before the executors looks again only after 15 s.
-LOOK_AGAIN_SOON = {"spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "1s"}
-
-
-def test_two_workers_run_a_job_on_two_executors(spark_cluster: SparkCluster) -> None:
-    finished = run_python(WHERE_TASKS_RUN, master=spark_cluster.url, conf=LOOK_AGAIN_SOON).check()
-    found = json.loads(finished.stdout)
-
-    assert found["master"] == spark_cluster.url
-    assert len({executor for _, executor, _ in found["tasks"]}) == 2
-    assert {python for python, _, _ in found["tasks"]} == {sys.executable}
-
-
-def test_made_up_gpu_addresses_reach_the_tasks_and_all_processes_end(tmp_path: Path) -> None:
-    gpus = {"spark.executor.resource.gpu.amount": "2", "spark.task.resource.gpu.amount": "1"}
-    conf = {**LOOK_AGAIN_SOON, **gpus}
-    with SparkCluster(tmp_path, workers=1, cores=2, gpus=("0", "1")) as cluster:
-        found = json.loads(run_python(WHERE_TASKS_RUN, master=cluster.url, conf=conf).check().stdout)
-        sessions = cluster.session_ids
-        assert all(leash.session_members(session) for session in sessions)
-
-    assert sorted(addresses for _, _, addresses in found["tasks"]) == [["0"], ["1"]]
-    assert len(sessions) == 2
-    assert not any(leash.session_members(session) for session in sessions)
+from tests.clusters import MlflowServer, http_get, python_with_only, run_python
 
 
 def test_the_mlflow_server_answers_its_clients(mlflow_server: MlflowServer, tmp_path: Path) -> None:

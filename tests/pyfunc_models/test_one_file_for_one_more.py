@@ -3,9 +3,12 @@
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import pyfunc_models
 from mlruns_fixture import PLAIN
@@ -24,23 +27,24 @@ class Addition:
     by: tuple[tuple[str, str], ...] = ()
 
 
-def package_with(addition: Addition, into: Path) -> None:
-    """A copy of the package as it is, and the one addition."""
+def package_with(additions: Sequence[Addition], into: Path) -> None:
+    """A copy of the package as it is, and the additions."""
     copy = shutil.copytree(
         Path(pyfunc_models.__file__).parent,
         into / "pyfunc_models",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    assert not (copy / addition.file).exists()
-    (copy / addition.file).write_text(addition.text)
-    for before, after in addition.by:
-        naming = copy / str(addition.named_in)
-        assert naming.read_text().count(before) == 1
-        naming.write_text(naming.read_text().replace(before, after))
+    for addition in additions:
+        assert not (copy / addition.file).exists()
+        (copy / addition.file).write_text(addition.text)
+        for before, after in addition.by:
+            naming = copy / str(addition.named_in)
+            assert naming.read_text().count(before) == 1
+            naming.write_text(naming.read_text().replace(before, after))
 
 
 USUAL = """
-import io, json, sys
+import io, itertools, json, sys
 import mlflow.pyfunc, numpy, pandas, torch
 from PIL import Image
 from pyfunc_models import PHOTO_SUFFIXES, Preprocess, decode, transform
@@ -50,26 +54,36 @@ class Mean(torch.nn.Module):
     def forward(self, images):
         return images.mean(dim=(1, 2, 3))[:, None]
 
+numbers = itertools.count()
+
 def answers(contents, kind="embedder", preprocess=Preprocess(resize=(32, 32))):
-    model = package(Mean(), preprocess, into="model", options=PackageOptions(kind=kind))
+    into = f"model-{next(numbers)}"
+    model = package(Mean(), preprocess, into=into, options=PackageOptions(kind=kind))
     return mlflow.pyfunc.load_model(str(model)).predict(pandas.DataFrame({"content": contents}))
 
-photos = [open(path, "rb").read() for path in sys.argv[1:]]
 """
 
 
-def run_with(addition: Addition, script: str, photos: list[bytes], folder: Path) -> Any:
-    """What the script prints as JSON, in a Python whose package has the addition."""
-    package_with(addition, folder)
-    paths = [folder / f"photo-{number}" for number in range(len(photos))]
-    for path, content in zip(paths, photos, strict=True):
-        path.write_bytes(content)
-    done = run_command(
-        [sys.executable, "-c", USUAL + script, *map(str, paths)],
-        env={"PYTHONPATH": str(folder)},
-        cwd=folder,
-    ).check()
-    return json.loads(done.stdout.splitlines()[-1])
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An addition, and a script that tries it on photos and prints JSON."""
+
+    addition: Addition
+    script: str
+    photos: Sequence[bytes]
+
+
+def run_with(trials: Sequence[Trial], folder: Path) -> list[Any]:
+    """What each script prints, all in one Python whose package has all the additions."""
+    package_with([trial.addition for trial in trials], folder)
+    script = USUAL
+    for place, trial in enumerate(trials):
+        paths = [folder / f"photo-{place}-{number}" for number in range(len(trial.photos))]
+        for path, content in zip(paths, trial.photos, strict=True):
+            path.write_bytes(content)
+        script += f'\nphotos = [open(path, "rb").read() for path in {[str(path) for path in paths]!r}]\n{trial.script}'
+    done = run_command([sys.executable, "-c", script], env={"PYTHONPATH": str(folder)}, cwd=folder).check()
+    return [json.loads(line) for line in done.stdout.splitlines()[-len(trials) :]]
 
 
 # --- a kind of prediction
@@ -112,9 +126,8 @@ print(json.dumps([kind_names(), found["brightness"].tolist()[:-1], found["status
 """
 
 
-def test_a_kind_in_a_file_of_its_own_is_packaged_loaded_and_answers(tmp_path: Path) -> None:
-    dark, bright = PLAIN["blue-64x48.jpg"], PLAIN["grey-64x48.jpg"]
-    kinds, (darker, brighter), status = run_with(KIND, ANSWER_BY_KIND, [dark, bright], tmp_path)
+def test_a_kind_in_a_file_of_its_own_is_packaged_loaded_and_answers(together: list[Any]) -> None:
+    kinds, (darker, brighter), status = together[0]
     assert kinds == ["brightness", "classifier", "embedder"]
     assert 0 < darker < brighter < 1
     assert status == "empty"
@@ -155,12 +168,8 @@ print(json.dumps([means, found["status"].tolist(), found["error"].tolist(), pixe
 """
 
 
-def test_a_photo_format_in_a_file_of_its_own_is_read_and_its_faults_are_told(tmp_path: Path) -> None:
-    picture = images.photo(40, 30)
-    ppm, png = images.encode(picture, "PPM"), images.encode(picture, "PNG")
-    means, status, error, (by_ppm, by_png), suffixes = run_with(
-        FORMAT, READ_THE_FORMAT, [ppm, png, ppm[:900]], tmp_path
-    )
+def test_a_photo_format_in_a_file_of_its_own_is_read_and_its_faults_are_told(together: list[Any]) -> None:
+    means, status, error, (by_ppm, by_png), suffixes = together[1]
     assert by_ppm == by_png
     assert means[0] == means[1] > 0
     assert status == ["ok", "ok", "truncated", "unsupported"]
@@ -196,6 +205,7 @@ RESAMPLING = Resampling("lanczos", Image.Resampling.LANCZOS, 3.0, _curve)
     by=(('    "bicubic",\n', '    "bicubic",\n    "lanczos",\n'),),
 )
 
+SIZES = ((200, 150), (60, 90), (30, 20))
 RESIZE_BY_IT = """
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize, ToTensor
 from pyfunc_models.transforms import usual_photo
@@ -218,9 +228,25 @@ print(json.dumps(same))
 """
 
 
-def test_a_resampling_in_a_file_of_its_own_has_pillows_pixels_compiled_too(tmp_path: Path) -> None:
-    photos = [images.encode(images.photo(*size), "JPEG") for size in ((200, 150), (60, 90), (30, 20))]
-    assert run_with(RESAMPLING, RESIZE_BY_IT, photos, tmp_path) == [True] * (2 + 2 * len(photos) + 1)
+def test_a_resampling_in_a_file_of_its_own_has_pillows_pixels_compiled_too(together: list[Any]) -> None:
+    assert together[2] == [True] * (2 + 2 * len(SIZES) + 1)
+
+
+# --- these three are none of each other's business, so one Python tries them
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    picture = images.photo(40, 30)
+    ppm, png = images.encode(picture, "PPM"), images.encode(picture, "PNG")
+    return run_with(
+        [
+            Trial(KIND, ANSWER_BY_KIND, [PLAIN["blue-64x48.jpg"], PLAIN["grey-64x48.jpg"]]),
+            Trial(FORMAT, READ_THE_FORMAT, [ppm, png, ppm[:900]]),
+            Trial(RESAMPLING, RESIZE_BY_IT, [images.encode(images.photo(*size), "JPEG") for size in SIZES]),
+        ],
+        tmp_path_factory.mktemp("together"),
+    )
 
 
 # --- an engine
@@ -264,5 +290,5 @@ print(json.dumps([vector.tolist() for vector in found["embedding"]]))
 
 def test_an_engine_in_a_file_of_its_own_answers_from_the_loaded_model(tmp_path: Path) -> None:
     greys = [images.encode(images.flat((level,) * 3), "PNG") for level in (10, 20, 30)]
-    found = run_with(ENGINE, ANSWER_BY_ENGINE, greys, tmp_path)
+    [found] = run_with([Trial(ENGINE, ANSWER_BY_ENGINE, greys)], tmp_path)
     assert found == [[32, 48, level] for level in (10, 20, 30)]
