@@ -10,6 +10,7 @@ from .job_options import (
     DECODE,
     FOLLOW_LINKS,
     MAX_PIXELS,
+    OUTPUT,
     PHOTO_TIMEOUT,
     PRECISION,
     ROWS,
@@ -56,6 +57,7 @@ def evaluate(uri: str, private_key: str | None, password_env: str | None, **give
 @click.argument("uri_a")
 @click.argument("uri_b")
 @ROWS
+@OUTPUT
 @click.option(
     "--labels",
     metavar="CSV",

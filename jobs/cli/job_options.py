@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .shared import AS_JSON, say
+from .shared import AS_JSON, pairs, say
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -54,13 +54,6 @@ ROWS = together(
         help="A folder or glob of photos, or a table; see --input-format.",
     ),
     click.option(
-        "--output",
-        "output_path",
-        required=True,
-        metavar="PATH",
-        help="A new folder; of `score` also one that it has begun, to go on with.",
-    ),
-    click.option(
         "--input-format",
         default="images",
         show_default=True,
@@ -79,6 +72,48 @@ ROWS = together(
         help="A column to keep; repeat for more, the first is the key (default: path).",
     ),
     FOLLOW_LINKS,
+)
+OUTPUT = click.option("--output", "output_path", required=True, metavar="PATH", help="A new folder.")
+
+
+def _pairs(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    return tuple(pairs(given, "--output-option").items())
+
+
+SINK = together(
+    click.option(
+        "--output",
+        "output_path",
+        metavar="PATH",
+        help="A new folder, or one that it has begun, to go on with.",
+    ),
+    click.option(
+        "--output-table",
+        metavar="NAME",
+        help="A new table of Spark's catalog, in place of --output; in one go.",
+    ),
+    click.option(
+        "--output-format",
+        default="parquet",
+        show_default=True,
+        help="parquet, delta, or another format that Spark writes.",
+    ),
+    click.option(
+        "--output-option",
+        "output_options",
+        multiple=True,
+        callback=_pairs,
+        metavar="KEY=VALUE",
+        help="An option of Spark's writer, such as compression=zstd; repeat for more; in one go.",
+    ),
+    click.option(
+        "--partition-by",
+        multiple=True,
+        metavar="COLUMN",
+        help="A column, such as status, that gets a folder a value; repeat for more; in one go.",
+    ),
 )
 ADDRESSES = together(
     click.option(

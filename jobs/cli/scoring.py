@@ -13,6 +13,7 @@ from .job_options import (
     PRECISION,
     ROWS,
     RUNNING,
+    SINK,
     TRANSFORM,
 )
 from .running import Command, carry_out
@@ -22,12 +23,7 @@ from .running import Command, carry_out
 @click.argument("uri")
 @ROWS
 @ADDRESSES
-@click.option(
-    "--output-format",
-    default="parquet",
-    show_default=True,
-    help="parquet, delta, or another format that Spark writes.",
-)
+@SINK
 @click.option(
     "--quarantine",
     metavar="PATH",

@@ -47,6 +47,8 @@ def run(
     subject = subject or check(registry, job)
     say(f"{job.model} is {subject.version.pinned_uri}")
     store = outputs.store_of(job)
+    if job.sink.is_sparks:
+        say("Spark's own writer writes all of it in one go; a job that is stopped begins again.")
     if store is None or not outputs.is_ours(spark, job, store):
         return one_go.run(spark, registry, job, subject, say)
     if following.is_needed(registry, job, store):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import InputError
 from .options import ScoreOptions
 from .sinks import Sink
 from .sources import Source
@@ -49,13 +50,23 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
     return ScoreJob(
         model=uri,
         source=Source(given["input_path"], given["input_format"], given["follow_links"]),
-        sink=Sink(given["output_path"], given["output_format"]),
+        sink=sink_of(given),
         options=options_of(given),
         max_error_rate=given["max_error_rate"],
         experiment=given["experiment"],
         follow=given["follow"],
         quarantine=given["quarantine"],
         quarantine_bytes=given["quarantine_bytes"],
+    )
+
+
+def sink_of(given: Mapping[str, Any]) -> Sink:
+    """Raises InputError unless there is one place to write to."""
+    path, table = given["output_path"], given["output_table"]
+    if (path is None) == (table is None):
+        raise InputError("Predictions go to --output PATH or to --output-table NAME, one of them.")
+    return Sink(
+        path or table, given["output_format"], given["output_options"], given["partition_by"], path is None
     )
 
 

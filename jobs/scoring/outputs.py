@@ -14,8 +14,8 @@ from .place.stores import Bucket, Folder, Store, local_path, store_at
 
 def store_of(job: ScoreJob) -> Store | None:
     """Where a job's output lies; None where Spark alone can write it. Raises InputError where nothing can."""
-    ours = job.sink.format == "parquet" or (job.sink.format == delta.FORMAT and delta.is_installed())
-    store = store_at(job.sink.path) if ours else None
+    known = job.sink.format == "parquet" or (job.sink.format == delta.FORMAT and delta.is_installed())
+    store = store_at(job.sink.path) if known and not job.sink.is_sparks else None
     if isinstance(store, Bucket):
         _try(store)
     return store

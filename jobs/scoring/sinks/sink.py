@@ -8,10 +8,21 @@ from pyspark.sql import DataFrame, SparkSession
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """A folder that does not exist yet, and the format of the files in it."""
+    """A folder that does not exist yet, and the format of the files in it; or a table that `path` names.
+
+    `options` are the format's own, as Spark's writer takes them; `partition_by` names columns of the predictions.
+    """
 
     path: str
     format: str = "parquet"
+    options: tuple[tuple[str, str], ...] = ()
+    partition_by: tuple[str, ...] = ()
+    is_table: bool = False
+
+    @property
+    def is_sparks(self) -> bool:
+        """Whether it asks for what only Spark's own writer does, in one go."""
+        return bool(self.options or self.partition_by or self.is_table)
 
 
 @dataclass(frozen=True, slots=True)
