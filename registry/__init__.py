@@ -45,7 +45,7 @@ from registry.ledger.moves import Promotion
 from registry.ledger.standing import Standing, Tenure, declared_in, tenure
 from registry.registration.copying import Copied
 from registry.registration.registering import Registration
-from registry.runs import Outcome, Run, RunStatus
+from registry.runs import JobKind, Outcome, Run, RunStatus
 from registry.trust.policy import Policy, Use
 from registry.trust.signing import PublicKey
 from registry.trust.statements import Signer
@@ -78,6 +78,7 @@ __all__ = [
     "InvalidStage",
     "InvalidTag",
     "InvalidUri",
+    "JobKind",
     "Latest",
     "MachineFault",
     "ModelNotFound",

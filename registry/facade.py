@@ -22,7 +22,7 @@ from registry.ledger.look import Ledger
 from registry.ledger.standing import Standing, at
 from registry.registration import copying
 from registry.registration import registering as registration
-from registry.runs import Outcome, Run
+from registry.runs import JobKind, Outcome, Run
 from registry.trust import approvals, artifacts, policy, signing
 from registry.trust.policy import Policy, Use
 from registry.trust.statements import Signer
@@ -256,6 +256,23 @@ class Registry:
     def last_jobs(self, name: str, most: int) -> list[Run]:
         """The newest runs that used any version of a model, newest first."""
         return self._client.runs.latest({keys.RUN_MODEL_NAME: name}, most)
+
+    def jobs_before(self, run: Run, most: int) -> list[Run]:
+        """The newest finished scoring jobs of the same model and stage that had begun before a job's run."""
+        wanted = {key: run.tags.get(key, "") for key in (keys.RUN_MODEL_NAME, keys.RUN_STAGE)}
+        if not all(wanted.values()):
+            return []
+        found = self._client.runs.finished(
+            {**wanted, keys.RUN_JOB: JobKind.SCORING}, run.started_at, most + 1
+        )
+        return [each for each in found if each.run_id != run.run_id][:most]
+
+    def run_file(self, run_id: str, name: str, max_bytes: int) -> bytes | None:
+        """A file from the top of a run's artifacts; None where it has none of that name.
+
+        Raises UserError on a larger one.
+        """
+        return self._client.runs.file(run_id, name, max_bytes)
 
     def model_of(self, run_id: str) -> ModelVersion:
         """The version that a run used. Raises RunNotFound where it is no run of a version."""

@@ -18,6 +18,14 @@ class RunStatus(StrEnum):
     KILLED = "KILLED"
 
 
+class JobKind(StrEnum):
+    """What a job's run is of, as its tag says."""
+
+    SCORING = "scoring"
+    EVALUATION = "evaluation"
+    COMPARISON = "comparison"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One MLflow run."""

@@ -70,6 +70,8 @@ RUN_MODEL_VERSION = "stagewright.model.version"
 RUN_MODEL_DIGEST = "stagewright.model.digest"
 # Where that version stood when the run began.
 RUN_STAGE = "stagewright.model.stage"
+# What kind of job the run is of, as `registry.runs.JobKind` spells it.
+RUN_JOB = "stagewright.job"
 # Which process of which host the run is of, as `registry.processes` writes it, and what ended it where that could not.
 RUN_HOST = "stagewright.host"
 RUN_PROCESS = "stagewright.process"

@@ -13,9 +13,10 @@ from pyspark.sql import functions as F
 
 from pyfunc_models import Status
 from pyfunc_models.pairs.packing import share_decoder
-from registry import Comparison, ModelVersion, Registry, Signer, Use
+from registry import Comparison, JobKind, ModelVersion, Registry, Signer, Use
 from registry.gates.evidence import comparisons_of
 from registry.gates.signed_figures import comparison_tags
+from registry.tags import RUN_JOB
 
 from ..errors import InputError, JobFailed
 from ..evaluation import labelled
@@ -133,6 +134,7 @@ def compare(
     reading = _images(spark, job, contest, say)
     sinks.check(spark, Sink(job.output))
     said = {"requested": job.b, "against": a.pinned_uri, "input": job.source.path, "output": job.output}
+    said[RUN_JOB] = JobKind.COMPARISON
     name = f"compare {b.name} {b.number} with {a.name} {a.number}"
     with recorded(registry, b, name, said, job.experiment) as run:
         job = replace(job, options=replace(reading.options, run_id=run.run_id))

@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pyfunc_models import Status
-from registry import Evidence, Registry, Signer, Use
+from registry import Evidence, JobKind, Registry, Signer, Use
 from registry.gates.signed_figures import evidence_tags
+from registry.tags import RUN_JOB
 
 from ..errors import JobFailed
 from ..scoring import batch, sources, udf
@@ -116,6 +117,7 @@ def evaluate(
     images, unlabelled = labelled.read(reading.rows, source, subject.labels, reading.options)
     name = f"evaluate {version.name} {version.number} on {subject.dataset}"
     said = {"requested": job.model, "images": job.images, "labels": job.labels, "dataset": subject.dataset}
+    said[RUN_JOB] = JobKind.EVALUATION
     with recorded(registry, version, name, said, job.experiment) as run:
         photos, seconds = _scored(images, subject.scored, _options(reading.options, run.run_id), say)
         done = _report(photos, seconds, job, subject, run.run_id)

@@ -1,10 +1,13 @@
 """The page of a scoring job."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from markupsafe import Markup
+
 from . import drawing
+from .changes import Changes, Since
 from .gathering import BINS, OK, Rows
 from .page import Facts, page, percent
 from .timing import Times
@@ -17,7 +20,8 @@ class ScoringJob:
     """What a page of a scoring job says. `title`: the job in words; `stage`: of the version when it began, if known.
 
     `planned`: how many rows there will be, where that is known; `finished`: whether all that was planned is there.
-    `pictures`: a `data:` address for keys of photos; `no_pictures`: why some have none.
+    `pictures`: a `data:` address for keys of photos; `no_pictures`: why some have none. `since`: what differs from the
+    last job of that stage.
     """
 
     title: str
@@ -29,6 +33,7 @@ class ScoringJob:
     times: Times
     pictures: Mapping[str, str]
     no_pictures: str = ""
+    since: Since = field(default_factory=lambda: Since("There is no earlier job to hold this one against."))
 
 
 def scoring_page(job: ScoringJob) -> str:
@@ -54,6 +59,7 @@ def _said(job: ScoringJob) -> dict[str, Any]:
         "pictures": job.pictures,
         "no_pictures": job.no_pictures,
         "times": job.times,
+        "since": job.since,
         **_charts(job),
     }
 
@@ -94,6 +100,7 @@ def _sections(job: ScoringJob) -> "list[tuple[str, str]]":
     rows = job.rows
     wanted = [
         ("sample", "Photos", bool(rows.sampled)),
+        ("since", "What changed", True),
         ("labels", "Labels", bool(rows.by_label)),
         ("confidence", "Confidence", bool(rows.by_label)),
         ("least", "Least confident", bool(rows.least_confident)),
@@ -119,7 +126,16 @@ def _charts(job: ScoringJob) -> dict[str, Any]:
         charts["confidence_says"] = said
         series = {"photos": rows.confidence}
         charts["confidence_chart"] = drawing.bars("confidence", f"A histogram. {said}", bin_names(), series)
+    charts["since_chart"] = _since_chart(job.since.changes)
     return charts
+
+
+def _since_chart(found: Changes | None) -> Markup | None:
+    if found is None or found.scores is None:
+        return None
+    now, before = ([100 * share for share in shares] for shares in found.confidence)
+    series = {"now, % of labels": now, "the last job": before}
+    return drawing.bars("since", f"Two histograms of confidence. {found.says[1]}", bin_names(), series)
 
 
 def bin_names() -> list[str]:

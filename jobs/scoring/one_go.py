@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from registry import Registry
+from registry import JobKind, Registry
+from registry.tags import RUN_JOB
 
 from ..errors import InputError
 from ..spark.faults import ANEW, explained
@@ -49,6 +50,7 @@ def run(
     sinks.check(spark, into)
     name = f"score {version.name} {version.number}"
     said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
+    said[RUN_JOB] = JobKind.SCORING
     with recorded(registry, version, name, said, job.experiment) as run:
         job = replace(job, options=replace(reading.options, run_id=run.run_id))
         finished = replace(_score(reading.rows, job, subject, into, say), left_out=reading.left_out)

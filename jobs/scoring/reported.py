@@ -1,5 +1,6 @@
 """The page of a scoring job: made from its output and the output's own record, also of one that still grows."""
 
+import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping
@@ -13,27 +14,33 @@ from registry import ModelVersion, Registry, RegistryError, Run
 from registry.tags import MLFLOW_USER, RUN_HOST, RUN_STAGE
 
 from ..errors import InputError, JobError
-from ..reporting import timing
-from ..reporting.gathering import Photo, Rows, gathered
+from ..reporting import figures, timing
+from ..reporting.figures import Figures, Kept
+from ..reporting.gathering import Rows, gathered
 from ..reporting.page import facts
 from ..reporting.scoring_page import ScoringJob, scoring_page
-from ..reporting.thumbnails import thumbnails
 from ..reporting.timing import Times
-from ..spark import local_reading
-from . import outputs
+from . import earlier, outputs
+from .pictured import Pictures, pictures
 from .place import delta, plan, record, runs
 from .place.counting import said_by
 from .place.record import JobRecord
 from .place.stores import PRIVATE, Store, store_at
 from .place.work import last_finished
-from .sources import IMAGES
-from .sources.local_files import folder_of
+from .sources import Source
 
 FILE = "report.html"
 PAGE = f"{PRIVATE}/{FILE}"
-MAX_PIXELS = 89_478_485
 _RUN = re.compile("[0-9a-f]{32}")
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A page, and the figures that the next job of the stage is held against."""
+
+    page: str
+    kept: Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ def report(registry: Registry, asked: str, into: str | None = None) -> Made:
     Raises InputError where `asked` is neither, JobFailed where the page cannot be written; registry.RegistryError.
     """
     store = _store(registry, asked)
-    page = made(registry, store)
+    page = made(registry, store).page
     if into is None:
         with outputs.writable(store):
             store.put(PAGE, page.encode())
@@ -86,52 +93,81 @@ def _write(into: Path, page: str) -> None:
 
 
 def keep(registry: Registry, store: Store, run_id: str, say: Say) -> None:
-    """Write the page beside the output, and log it to the job's run.
+    """Write the page and its figures beside the output, and log both to the job's run.
 
     What was scored is scored: where no page can be made, a line says why, and the job ends as it would.
     """
     try:
-        page = made(registry, store)
-        store.put(PAGE, page.encode())
+        whole = made(registry, store)
+        files = {FILE: whole.page.encode(), figures.FILE: json.dumps(whole.kept.document()).encode()}
+        for name, content in files.items():
+            store.put(f"{PRIVATE}/{name}", content)
         with tempfile.TemporaryDirectory(prefix="stagewright-report-") as folder:
-            Path(folder, FILE).write_text(page, encoding="utf-8")
+            for name, content in files.items():
+                Path(folder, name).write_bytes(content)
             registry.log_files(run_id, folder)
     except (OSError, JobError, RegistryError) as error:
         say(f"The report could not be made or recorded: {error}. `stagewright report OUTPUT` makes it again.")
 
 
-def made(registry: Registry, store: Store) -> str:
-    """The page of what is at a store now. Raises InputError where no job's output is, or it cannot be read."""
+def made(registry: Registry, store: Store) -> Whole:
+    """The page and the figures of what is at a store now.
+
+    Raises InputError where there is no job's output, or it cannot be read.
+    """
     known = record.read(store)
     if known is None:
         raise InputError(
             f"{store.root!r} is no output of a scoring job; name a folder that `score` has begun."
         )
     try:
-        return scoring_page(_job(registry, store, known))
+        return _whole(registry, store, known)
     except (pa.ArrowException, FileNotFoundError, KeyError) as error:
         what = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"What is in {store.root!r} cannot be read as predictions: {what}.") from error
 
 
-def _job(registry: Registry, store: Store, known: JobRecord) -> ScoringJob:
+def _whole(registry: Registry, store: Store, known: JobRecord) -> Whole:
     names = files_of(store, known)
     rows = gathered(store, names)
     asked = _Asked.of(registry, store, known)
     finished, plans = last_finished(store), plan.all_of(store)
-    photos = [*rows.sampled, *rows.least_confident]
-    pictures, why = _pictures(known, rows, photos)
-    return ScoringJob(
+    times = _times(store, names)
+    kept = _kept(store, known, asked, Figures.of(rows, times))
+    shown = _pictures(known, rows)
+    job = ScoringJob(
         title=f"{known.model_name} version {known.model_version}: {Path(store.root).name}",
         stage=asked.stage,
         facts=_facts(store, known, asked),
         finished=finished.through > 0 and all(each.number <= finished.through for each in plans),
         planned=sum(each.rows for each in plans) if not any(each.split for each in plans) else None,
         rows=rows,
-        times=_times(store, names),
-        pictures=pictures,
-        no_pictures=why,
+        times=times,
+        pictures=shown.by_key,
+        no_pictures=shown.missing,
+        since=earlier.since(registry, asked.run, kept),
     )
+    return Whole(scoring_page(job), kept)
+
+
+def _kept(store: Store, known: JobRecord, asked: "_Asked", figures: Figures) -> Kept:
+    """What there is now, and what there was when the command before ended."""
+    run_id = asked.run.run_id if asked.run else _last_run(store)
+    before = earlier.kept_at(store)
+    if before is not None and before.run_id == run_id:
+        basis = before.before
+    else:
+        basis = before.figures if before and before.job == known.job else None
+    name, number = known.model_name, known.model_version
+    return Kept(run_id, known.job, name, number, asked.stage or "", figures, basis)
+
+
+def _pictures(known: JobRecord, rows: Rows) -> Pictures:
+    photos = [*rows.sampled, *rows.least_confident]
+    if rows.key != "path":
+        return pictures(Source("", "table"), ())
+    source = Source(known.source["path"], known.source["format"], known.source["follow_links"])
+    return pictures(source, [photo.key for photo in photos], known.options.get("max_pixels"))
 
 
 def files_of(store: Store, known: JobRecord) -> list[str]:
@@ -201,29 +237,3 @@ def _facts(store: Store, known: JobRecord, asked: _Asked) -> Any:
 
 def _option(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _pictures(known: JobRecord, rows: Rows, photos: list[Photo]) -> tuple[Mapping[str, str], str]:
-    """Thumbnails by key, and why some are missing. Only photos that were read well once are opened again."""
-    if known.source["format"] != IMAGES or rows.key != "path":
-        return {}, "The photos themselves are not files that this page could show: they came from a table."
-    inside = _inside(known)
-    content = local_reading.content()
-
-    def read(key: str) -> bytes | None:
-        path = re.sub("^file:/*", "/", key)
-        below = path.startswith(inside) and "/../" not in path and "\0" not in path
-        return content(path.encode()) if below else None
-
-    found = thumbnails((photo.key for photo in photos), read, known.options.get("max_pixels") or MAX_PIXELS)
-    missing = len({photo.key for photo in photos} - found.keys())
-    return found, f"{missing:,} of those shown cannot be read from here any more." if missing else ""
-
-
-def _inside(known: JobRecord) -> str:
-    """What the paths of photos begin with, which others may have written; links may lead anywhere if asked for."""
-    path = re.sub("^file:/*", "/", str(known.source["path"]))
-    if known.source["follow_links"]:
-        return "/"
-    root = Path(path).absolute()
-    return f"{str(root).rstrip('/')}/" if root.is_dir() else folder_of(str(root)).rstrip("/") + "/"

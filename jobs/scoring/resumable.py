@@ -8,7 +8,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from registry import Registry
+from registry import JobKind, Registry
+from registry.tags import RUN_JOB
 
 from ..errors import JobFailed
 from ..spark.faults import explained
@@ -118,6 +119,7 @@ def _recorded(command: _Command) -> Iterator[Recording]:
     version, job, store = command.subject.version, command.job, command.output.store
     name = f"score {version.name} {version.number}"
     said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
+    said[RUN_JOB] = JobKind.SCORING
     with (
         runs.remembering(store) as remember,
         recorded(command.registry, version, name, said, job.experiment, runs.Keeper(store)) as run,

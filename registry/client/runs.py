@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +19,7 @@ from registry.client.entities import run_of
 from registry.client.faults import PRESENT, Faults
 from registry.client.searching import pages, quoted
 from registry.connection import Address
-from registry.errors import RegistryFault, RunNotFound
+from registry.errors import RegistryFault, RunNotFound, UserError
 from registry.processes import Process
 from registry.runs import Outcome, Run, RunStatus
 
@@ -118,6 +120,34 @@ class Runs:
             )
             return [run_of(entity) for entity in found]
 
+    def finished(self, wanted: Mapping[str, str], before: datetime, most: int) -> list[Run]:
+        """Of the finished runs that carry all these tags and did not begin later than `before` the newest."""
+        until_ms = int(before.timestamp() * 1000)
+        search = (
+            f"attributes.status = 'FINISHED' and attributes.start_time <= {until_ms} and {_having(wanted)}"
+        )
+        with self._faults.calls():
+            found = self._mlflow.search_runs(
+                self._places(), search, max_results=most, order_by=["attributes.start_time DESC"]
+            )
+            return [run_of(entity) for entity in found]
+
+    def file(self, run_id: str, name: str, max_bytes: int) -> bytes | None:
+        """One file from the top of a run's artifacts; None where there is none of that name.
+
+        Raises RunNotFound, and UserError where it is larger, by the store's word or by what arrives.
+        """
+        with self._faults.calls(absent=_no_run(run_id)):
+            self._mlflow.get_run(run_id)
+        with self._faults.transfers(), tempfile.TemporaryDirectory(prefix="stagewright-artifact-") as folder:
+            found = next((each for each in self._mlflow.list_artifacts(run_id) if each.path == name), None)
+            if found is None or found.is_dir:
+                return None
+            _check_size(run_id, name, found.file_size or 0, max_bytes)
+            fetched = Path(self._mlflow.download_artifacts(run_id, name, folder))
+            _check_size(run_id, name, fetched.stat().st_size, max_bytes)
+            return fetched.read_bytes()
+
     def log_files(self, run_id: str, directory: Path, place: str) -> None:
         """Upload a directory's files into a folder of a run's artifacts. Raises RunNotFound."""
         with self._faults.calls(absent=_no_run(run_id)):
@@ -163,6 +193,14 @@ def _of_process() -> dict[str, str]:
 def _chunks(items: list[T], size: int) -> Iterator[list[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _check_size(run_id: str, name: str, size: int, most: int) -> None:
+    if size > most:
+        raise UserError(
+            f"{name!r} of run {run_id} takes {size:,} bytes, more than the {most:,} that are read.",
+            "Find out who wrote it.",
+        )
 
 
 def _no_run(run_id: str) -> RunNotFound:

@@ -54,6 +54,25 @@ def test_a_job_writes_its_page_beside_the_output_and_into_its_run(
     assert "6 photos are scored" in again.page
 
 
+def test_a_page_says_what_changed_since_the_last_job_of_the_stage(
+    spark: SparkSession, fixture: Fixture, folder: Path
+) -> None:
+    page = folder / "out" / "_stagewright" / "report.html"
+    first = run(spark, Registry(), job(folder), lambda line: None)
+    assert "There is no finished job of colours in stage Production before this one" in page.read_text()
+    for i in range(60):
+        (folder / "in" / f"blue-{i}.jpg").write_bytes(PLAIN["blue-64x48.jpg"])
+    second = run(spark, Registry(), job(folder), lambda line: None)
+    for shown in (
+        f"version 1, 6 photos, run {first.scoring_run_id}",
+        "Of this output, the 60 photos that were added since are held against it.",
+        "100.0 % of photos are now &#39;blue&#39;, 0.0 % before",
+    ):
+        assert shown in page.read_text()
+    made_again = reported.report(Registry(), second.scoring_run_id).page
+    assert "the 60 photos that were added since" in made_again
+
+
 def test_a_job_above_its_error_budget_has_a_page_too(
     spark: SparkSession, fixture: Fixture, folder: Path
 ) -> None:

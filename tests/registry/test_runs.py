@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from registry import ModelVersion, Outcome, Registry, RunNotFound, RunStatus
+from registry import JobKind, ModelVersion, Outcome, Registry, RunNotFound, RunStatus, Stage, UserError
+from registry.tags import RUN_JOB
 
 
 def test_from_a_version_one_finds_its_jobs_and_back(
@@ -23,6 +27,36 @@ def test_from_a_version_one_finds_its_jobs_and_back(
     assert (jobs[first].tags["night"], jobs[first].tags["output"]) == ("1", "table")
     assert jobs[first].ended_at is not None
     assert reg.model_of(second) == three[0]
+
+
+def test_the_finished_jobs_before_one_are_those_of_its_model_and_stage(
+    reg: Registry, name: str, three: list[ModelVersion]
+) -> None:
+    def ran(kind: JobKind, version: ModelVersion = three[0], status: RunStatus = RunStatus.FINISHED) -> str:
+        run_id = reg.start_run(f"nights-{name}", "job", {RUN_JOB: kind}, version)
+        reg.finish_run(run_id, Outcome(status))
+        return run_id
+
+    first, second = ran(JobKind.SCORING), ran(JobKind.SCORING, three[1])
+    ran(JobKind.EVALUATION)
+    ran(JobKind.SCORING, status=RunStatus.FAILED)
+    now = reg.run(ran(JobKind.SCORING))
+    ran(JobKind.SCORING, replace(three[0], stage=Stage.PRODUCTION))
+    found = [run.run_id for run in reg.jobs_before(now, 5) if run.started_at < now.started_at]
+    assert sorted(found) == sorted([first, second])
+
+
+def test_a_run_s_file_is_read_if_it_is_not_too_large(
+    reg: Registry, name: str, three: list[ModelVersion], tmp_path: Path
+) -> None:
+    run_id = reg.start_run(f"nights-{name}", "job", version=three[0])
+    assert reg.run_file(run_id, "report.json", 10) is None
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "report.json").write_bytes(b"0123456789")
+    reg.log_files(run_id, tmp_path / "files")
+    assert reg.run_file(run_id, "report.json", 10) == b"0123456789"
+    with pytest.raises(UserError, match="10 bytes, more than the 9"):
+        reg.run_file(run_id, "report.json", 9)
 
 
 def test_a_run_that_used_no_version_says_so(sqlite_reg: Registry) -> None:

@@ -75,7 +75,7 @@ def registry(tmp_path: Path) -> Registry:
 
 
 def page_of(registry: Registry, folder: Path) -> Page:
-    return Page(reported.made(registry, Folder(str(folder))))
+    return Page(reported.made(registry, Folder(str(folder))).page)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def hostile(registry: Registry, tmp_path: Path) -> str:
     rows += [Row(name, status="truncated", error=name) for name in HOSTILE]
     rows.append(Row("odd", status="<script>alert(1)</script>"))
     folder = output(tmp_path / "scored", tmp_path / "in", [rows], requested="models:/<svg onload=x>/1")
-    return reported.made(registry, Folder(str(folder)))
+    return reported.made(registry, Folder(str(folder))).page
 
 
 def test_what_others_named_is_text(hostile: str) -> None:
