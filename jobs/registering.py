@@ -252,9 +252,16 @@ def _options(given: Mapping[str, Any]) -> PackageOptions:
         precisions=given["precisions"],
         decodes=given["decodes"],
         golden=given["golden"],
+        settings=_settings(given),
     )
     floor = given["min_agreement"]
     return options if floor is None else replace(options, min_agreement=floor)
+
+
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a kind is told, by the options of these names."""
+    names = ("threshold", "unit_length", "round_to")
+    return {name: given[name] for name in names if given.get(name) not in (None, False)}
 
 
 def _preprocess(given: Mapping[str, Any]) -> Preprocess:

@@ -28,6 +28,7 @@ GIT_COMMIT = "stagewright.git.commit"
 GIT_DIRTY = "stagewright.git.dirty"
 COPIED_FROM = "stagewright.copied_from"
 MEASURED = "stagewright.measured."
+SETTING = "stagewright.setting."
 
 # On a version, from evaluations and comparisons: prefixes of `evidence` and `comparison`, and what is no metric.
 EVIDENCE = "stagewright.evidence."
@@ -98,6 +99,11 @@ def version_of(library: str) -> str:
 def measured(choice: str, metric: str) -> str:
     """The key of one figure measured at packaging for one precision, transform or decoding."""
     return f"{MEASURED}{choice}.{metric}"
+
+
+def setting(name: str) -> str:
+    """The key of one thing that the kind was told when the version was registered: `stagewright.setting.threshold`."""
+    return f"{SETTING}{name}"
 
 
 def all_measured(of_version: Mapping[str, str], whose: str = "") -> dict[str, dict[str, float]]:

@@ -146,6 +146,15 @@ class ModelVersion:
         return tags.all_measured(self.tags, self.pinned_uri)
 
     @property
+    def settings(self) -> dict[str, str]:
+        """What the kind was told when the version was registered, such as `threshold`: as its tags write it."""
+        return {
+            key.removeprefix(tags.SETTING): value
+            for key, value in sorted(self.tags.items())
+            if key.startswith(tags.SETTING)
+        }
+
+    @property
     def pickled(self) -> tuple[str, ...]:
         """The parts that travel as pickles, such as `transform`."""
         return tags.split(self.tags.get(tags.PICKLED, ""))

@@ -54,7 +54,19 @@ from .shared import AS_JSON, BECAUSE, NAME, answer, pairs, say
     "--kind",
     default="classifier",
     show_default=True,
-    help="What a prediction is, such as classifier or embedder.",
+    help="What a prediction is: classifier, embedder, multilabel.",
+)
+@click.option(
+    "--threshold",
+    metavar="0..1",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Of a multilabel: the probability from which a label fits (default: 0.5).",
+)
+@click.option("--unit-length", is_flag=True, help="Of an embedder: vectors are divided by their length.")
+@click.option(
+    "--round-to",
+    type=click.Choice(["f16"]),
+    help="Of an embedder of unit length: to what float16 has, in a column of floats.",
 )
 @click.option(
     "--precision",

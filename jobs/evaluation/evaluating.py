@@ -13,11 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pyfunc_models import Status
-from registry import Evidence, JobKind, Registry, Signer, Use
+from registry import Evidence, JobKind, ModelVersion, Registry, Signer, Use
 from registry.gates.signed_figures import evidence_tags
 from registry.tags import RUN_JOB
 
-from ..errors import JobFailed
+from ..errors import InputError, JobFailed
 from ..scoring import batch, sources, udf
 from ..scoring.options import ScoreOptions
 from ..scoring.recording import recorded
@@ -25,20 +25,22 @@ from ..scoring.report import ScoreReport
 from ..scoring.sources import Source
 from ..spark.faults import ANEW, explained
 from ..spark.progress import progress
-from . import labelled, metrics
+from . import labelled, of_classifier, of_multilabel
 from .labelled import NAME, PHOTO_DIGEST, TRUTH, Labels
-from .metrics import NO_ANSWER
-from .report import BY_CLASS, CONFUSION_MATRIX, CONFUSIONS, PHOTOS, RELIABILITY, EvaluationReport
+from .measure import Measure, Truth
+from .report import PHOTOS, EvaluationReport
 
 REFERENCE_PRECISION = "f32"
 REFERENCE_DECODE = "full"
-TOP_K = 5
+# Kind of prediction -> how it is measured; the others are not.
+MEASURES = {"classifier": of_classifier.MEASURE, "multilabel": of_multilabel.MEASURE}
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateJob:
     """Which version on which photos: `images` is a folder, `labels` a CSV with `file` (below it) and `class_index`.
 
+    For a multilabel the CSV has `class_indices`, any number of them with blanks between them.
     `dataset` is what gates call the photos; by default it is the folder's name. Of `options`, what is kept
     and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`; `follow_links`: see `Source`. The
     figures are signed by `signer`.
@@ -72,10 +74,11 @@ def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is known before Spark starts: the version, its classes by name, the photos' classes, the set's name."""
+    """What is known before Spark starts: the version, how it is measured, the photos' classes, the set's name."""
 
     scored: udf.Subject
-    names: list[str]
+    measure: Measure
+    truth: Truth
     labels: Labels
     dataset: str
 
@@ -89,10 +92,21 @@ def check(registry: Registry, job: EvaluateJob) -> Subject:
     """Resolve the version and read the CSV. Raises InputError or registry.RegistryError; needs no Spark."""
     dataset = labelled.dataset_name(job.dataset, job.images)
     version = registry.resolve(job.model)
-    labelled.check_classifier(version)
+    measure = _measure(version)
     scored = udf.checked(registry, version, replace(job.options, use=Use.EVALUATION))
-    names = labelled.class_names(scored.model)
-    return Subject(scored, names, Labels.read(job.labels, len(names)), dataset)
+    truth = Truth(labelled.class_names(scored.model), labelled.settings_of(scored.model))
+    return Subject(scored, measure, truth, measure.read(job.labels, len(truth.names)), dataset)
+
+
+def _measure(version: ModelVersion) -> Measure:
+    """Raises InputError on a version of a kind whose answers nobody can call right or wrong here."""
+    found = MEASURES.get(version.kind or "")
+    if found is None:
+        raise InputError(
+            f"{version.pinned_uri} is of kind {version.kind!r}, and `evaluate` has figures for the kinds "
+            f"{' and '.join(MEASURES)} only. What it answers is in the output of `score`."
+        )
+    return found
 
 
 def evaluate(
@@ -119,39 +133,34 @@ def evaluate(
     said = {"requested": job.model, "images": job.images, "labels": job.labels, "dataset": subject.dataset}
     said[RUN_JOB] = JobKind.EVALUATION
     with recorded(registry, version, name, said, job.experiment) as run:
-        photos, seconds = _scored(images, subject.scored, _options(reading.options, run.run_id), say)
+        options = _options(reading.options, subject.measure, run.run_id)
+        photos, seconds = _scored(images, subject, options, say)
         done = _report(photos, seconds, job, subject, run.run_id)
         done = replace(done, scored=replace(done.scored, left_out=reading.left_out), unlabelled=unlabelled)
         run.outcome = done.outcome()
-        _keep(registry, photos, subject.names, run.run_id)
+        _keep(registry, photos, subject, run.run_id)
         done.scored.check_budget(job.max_error_rate)
         registry.set_version_tags(version, _evidence_tags(done, subject, job.signer))
     return done
 
 
-def _options(options: ScoreOptions, run_id: str) -> ScoreOptions:
+def _options(options: ScoreOptions, measure: Measure, run_id: str) -> ScoreOptions:
     kept = (NAME, TRUTH, PHOTO_DIGEST)
-    # By position, because two classes may have one label.
-    return replace(options, keep=kept, top_k=TOP_K, label_as="index", run_id=run_id, use=Use.EVALUATION)
+    return replace(options, keep=kept, run_id=run_id, use=Use.EVALUATION, **measure.options)
 
 
 def _scored(
-    images: DataFrame, subject: udf.Subject, options: ScoreOptions, say: Callable[[str], None]
+    images: DataFrame, subject: Subject, options: ScoreOptions, say: Callable[[str], None]
 ) -> tuple[pd.DataFrame, float]:
     """A row for each photo, by its name, and the seconds that Spark took."""
-    answer = F.col("prediction")
-    in_top = F.array_contains(answer["top"]["label"], F.col(TRUTH).cast("string"))
     columns = [
         F.col(NAME).alias("file"),
-        F.col(TRUTH).alias("class_index"),
-        F.coalesce(answer["label"].cast("int"), F.lit(NO_ANSWER)).alias("predicted_index"),
-        answer["score"].alias("score"),
-        F.coalesce(in_top, F.lit(False)).alias("in_top5"),
+        *subject.measure.answers(),
         F.col("status"),
         F.col("error"),
         labelled.digest_line().alias("line"),
     ]
-    answers = udf.predictions(images, subject, options).select(*columns)
+    answers = udf.predictions(images, subject.scored, options).select(*columns)
     started = time.monotonic()
     with explained(ANEW), progress(images.sparkSession, say):
         rows = answers.collect()
@@ -169,7 +178,7 @@ def _report(
         raise JobFailed(
             f"None of the {len(photos):,} photos could be scored: {statuses}. Look at {job.images!r}."
         )
-    classes = metrics.by_class(photos, subject.names)
+    found = subject.measure.find(photos, subject.truth)
     scored = ScoreReport(
         model_name=subject.scored.version.name,
         model_version=subject.scored.version.number,
@@ -182,7 +191,7 @@ def _report(
         by_status=statuses,
         seconds=round(seconds, 3),
     )
-    figures = metrics.figures(photos, classes) | {"images_per_second": scored.images_per_second}
+    figures = {**found.figures, "images_per_second": scored.images_per_second}
     evidence = Evidence(
         dataset=subject.dataset,
         dataset_digest=labelled.dataset_digest(sorted(photos["line"])),
@@ -191,8 +200,7 @@ def _report(
         at=datetime.now(UTC),
         metrics=figures,
     )
-    worst = classes.loc[classes["accuracy"].idxmin(), "label"]
-    return EvaluationReport(scored, evidence, classes=len(classes), worst_class=str(worst))
+    return EvaluationReport(scored, evidence, classes=found.classes, worst_class=found.worst)
 
 
 def _evidence_tags(done: EvaluationReport, subject: Subject, signer: Signer | None) -> dict[str, str]:
@@ -207,35 +215,8 @@ def _choices(options: ScoreOptions) -> str:
     return precision if options.decode in (None, REFERENCE_DECODE) else f"{precision}-{options.decode}"
 
 
-def _keep(registry: Registry, photos: pd.DataFrame, names: list[str], run_id: str) -> None:
+def _keep(registry: Registry, photos: pd.DataFrame, subject: Subject, run_id: str) -> None:
     """Tables and pictures, as artifacts of the run."""
-    from . import pictures  # matplotlib
-
     with tempfile.TemporaryDirectory(prefix="stagewright-evaluation-") as scratch:
-        folder = Path(scratch)
-        _with_labels(photos, names).to_csv(folder / PHOTOS, index=False)
-        metrics.by_class(photos, names).to_csv(folder / BY_CLASS, index=False)
-        metrics.confusions(photos, names).to_csv(folder / CONFUSIONS, index=False)
-        pictures.draw_confusions(photos, names, folder / CONFUSION_MATRIX)
-        pictures.draw_reliability(metrics.calibration_of(photos), folder / RELIABILITY)
-        registry.log_files(run_id, folder)
-
-
-def _with_labels(photos: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The photos as a person reads them: classes by index and label."""
-    answered = photos["predicted_index"] != NO_ANSWER
-    labels = [names[i] if i != NO_ANSWER else "" for i in photos["predicted_index"]]
-    return pd.DataFrame(
-        {
-            "file": photos["file"],
-            "class_index": photos["class_index"],
-            "label": [names[i] for i in photos["class_index"]],
-            "predicted_index": photos["predicted_index"].where(answered).astype("Int64"),
-            "predicted_label": labels,
-            "score": photos["score"],
-            "correct": photos["predicted_index"] == photos["class_index"],
-            "in_top5": photos["in_top5"],
-            "status": photos["status"],
-            "error": photos["error"],
-        }
-    )
+        subject.measure.keep(photos, subject.truth, Path(scratch))
+        registry.log_files(run_id, Path(scratch))

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,7 +23,7 @@ from ..scoring.options import ScoreOptions
 from ..scoring.sources import Source
 from ..spark import local_reading
 
-FILE_COLUMN, CLASS_COLUMN = "file", "class_index"
+FILE_COLUMN, CLASS_COLUMN, CLASSES_COLUMN = "file", "class_index", "class_indices"
 # Columns that go along with each photo; the prefix keeps them apart from a table's own.
 NAME, TRUTH, PHOTO_DIGEST = "_stagewright_file", "_stagewright_class", "_stagewright_sha256"
 CLASSIFIER = "classifier"
@@ -32,26 +32,47 @@ PATH = "path"
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """`classes`: name of a photo below the folder -> index of its class; `lines`: where the CSV says so."""
+    """`classes`: name of a photo below the folder -> index of its class; `lines`: where the CSV says so.
+
+    Where a photo may have several, they are text: the indices in rising order with blanks between them.
+    """
 
     path: str
-    classes: Mapping[str, int]
+    classes: Mapping[str, int | str]
     lines: Mapping[str, int]
 
     @classmethod
     def read(cls, path: str, class_count: int) -> "Labels":
         """Raises InputError, with the line, on whatever is no list of photos and classes of this model."""
-        classes: dict[str, int] = {}
+        return cls._read(path, CLASS_COLUMN, lambda text, line: _class(text, class_count, path, line))
+
+    @classmethod
+    def read_sets(cls, path: str, class_count: int) -> "Labels":
+        """The same, with any number of classes for each photo: `class_indices`, with blanks between them."""
+
+        def indices(text: str, line: int) -> str:
+            found = {_class(index, class_count, path, line) for index in text.split()}
+            return " ".join(map(str, sorted(found)))
+
+        found = cls._read(path, CLASSES_COLUMN, indices)
+        if not any(found.classes.values()):
+            raise InputError(
+                f"{path}: no photo has any class, and so nothing that could be found; write their positions, the first "
+                f"being 0, with blanks between them into {CLASSES_COLUMN}."
+            )
+        return found
+
+    @classmethod
+    def _read(cls, path: str, column: str, parse: Callable[[str, int], int | str]) -> "Labels":
+        classes: dict[str, int | str] = {}
         lines: dict[str, int] = {}
-        for line, row in _rows(path):
+        for line, row in _rows(path, column):
             name = _name(row, path, line)
             if name in lines:
                 raise InputError(f"{path} line {line}: {name!r} is on line {lines[name]} already; keep one.")
-            classes[name], lines[name] = _class(row, class_count, path, line), line
+            classes[name], lines[name] = parse((row[column] or "").strip(), line), line
         if not classes:
-            raise InputError(
-                f"{path} has no photo below its heading; write one line `file,class_index` each."
-            )
+            raise InputError(f"{path} has no photo below its heading; write one line `file,{column}` each.")
         return cls(path, classes, lines)
 
 
@@ -59,9 +80,16 @@ def check_classifier(version: ModelVersion) -> None:
     """Raises InputError on a version whose answers are no classes."""
     if version.kind != CLASSIFIER:
         raise InputError(
-            f"{version.pinned_uri} is of kind {version.kind!r}, and only a classifier's answer is a class that can be "
-            "right or wrong. Name a version of kind 'classifier'; `stagewright versions NAME` shows the kinds."
+            f"{version.pinned_uri} is of kind {version.kind!r}, and only a classifier's answer is a class, of which "
+            "two versions can give the same. Name versions of kind 'classifier': `stagewright versions NAME` shows it."
         )
+
+
+def settings_of(model: Path) -> dict[str, Any]:
+    """What the kind of a model directory was told when it was registered."""
+    file = model / "artifacts" / "model" / "settings.json"
+    said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return said
 
 
 def class_names(model: Path) -> list[str]:
@@ -131,7 +159,9 @@ def labelled(images: DataFrame, labels: Labels, where: str) -> tuple[DataFrame, 
     """
     there = [row[0] for row in images.select(NAME).collect()]
     _check_there(labels, there, where)
-    schema = StructType([StructField(NAME, StringType()), StructField(TRUTH, LongType())])
+    several = any(isinstance(said, str) for said in labels.classes.values())
+    kind = StringType() if several else LongType()
+    schema = StructType([StructField(NAME, StringType()), StructField(TRUTH, kind)])
     truth = images.sparkSession.createDataFrame(list(labels.classes.items()), schema)
     return images.join(F.broadcast(truth), NAME), len(there) - len(labels.classes)
 
@@ -149,22 +179,22 @@ def dataset_digest(lines: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _rows(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _rows(path: str, truth: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             header = reader.fieldnames or []
-            for column in (FILE_COLUMN, CLASS_COLUMN):
+            for column in (FILE_COLUMN, truth):
                 if column not in header:
                     raise InputError(
                         f"{path} has no column {column!r}; it has {list(header)}. Its first line must name the "
-                        f"columns, {FILE_COLUMN},{CLASS_COLUMN}; more columns do no harm."
+                        f"columns, {FILE_COLUMN},{truth}; more columns do no harm."
                     )
             for row in reader:
                 yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
-            f"The labels cannot be read: {error}. Hand over a CSV with {FILE_COLUMN},{CLASS_COLUMN}."
+            f"The labels cannot be read: {error}. Hand over a CSV with {FILE_COLUMN},{truth}."
         ) from error
 
 
@@ -177,8 +207,7 @@ def _name(row: Mapping[str, Any], path: str, line: int) -> str:
     return PurePosixPath(name).as_posix()
 
 
-def _class(row: Mapping[str, Any], class_count: int, path: str, line: int) -> int:
-    text = (row[CLASS_COLUMN] or "").strip()
+def _class(text: str, class_count: int, path: str, line: int) -> int:
     if not re.fullmatch(r"[+-]?\d+", text):
         raise InputError(
             f"{path} line {line}: class_index {text!r} is no whole number; write the position of the class among "

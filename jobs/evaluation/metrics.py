@@ -68,8 +68,13 @@ def figures(photos: pd.DataFrame, by_class: pd.DataFrame) -> dict[str, float]:
         "worst_class_accuracy": float(by_class["accuracy"].min()),
         "mean_confidence": float(photos["score"].astype(np.float64).mean()),
         "ece": calibration_of(photos).error,
-        **{f"rate_{status.value}": float((photos["status"] == status.value).mean()) for status in Status},
+        **rates(photos),
     }
+
+
+def rates(photos: pd.DataFrame) -> dict[str, float]:
+    """The share of photos with each status, of those that there are."""
+    return {f"rate_{status.value}": float((photos["status"] == status.value).mean()) for status in Status}
 
 
 def interval(successes: int, trials: int) -> tuple[float, float]:

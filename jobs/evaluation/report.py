@@ -12,6 +12,7 @@ from ..tables import DIGEST_SHOWN
 
 PHOTOS, BY_CLASS, CONFUSIONS = "photos.csv", "by_class.csv", "confusions.csv"
 CONFUSION_MATRIX, RELIABILITY = "confusion_matrix.png", "reliability.png"
+_FILES = (PHOTOS, BY_CLASS, CONFUSIONS, CONFUSION_MATRIX, RELIABILITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +56,41 @@ class EvaluationReport:
 
     def lines(self) -> list[str]:
         """For a person."""
-        of = self.metrics
         scored, said = self.scored, self.evidence
         unlabelled = f", {self.unlabelled:,} photos beside them are not labelled" if self.unlabelled else ""
+        right = self._of_labels() if "f1_micro" in self.metrics else self._of_classes()
         return [
             f"model        models:/{scored.model_name}/{scored.model_version} at {said.precision}  "
             f"(asked for as {scored.requested})",
             f"data set     {said.dataset}, digest {said.dataset_digest[:DIGEST_SHOWN]}  "
             f"({scored.rows:,} photos of {self.classes:,} classes{unlabelled})",
+            *right,
+            f"rows         {self._rows()}",
+            f"speed        {scored.images_per_second:,.1f} images a second, {scored.seconds:,.1f} s",
+            f"run          {scored.scoring_run_id}",
+            f"files of it  {', '.join(_FILES if 'top1' in self.metrics else _FILES[:2])}",
+            f"Next: stagewright promote {scored.model_name} {scored.model_version} Staging",
+        ]
+
+    def _of_classes(self) -> list[str]:
+        of = self.metrics
+        return [
             f"top-1        {of['top1']:.4f}  (95 % interval {of['top1_low']:.4f} to {of['top1_high']:.4f})",
             f"top-5        {of['top5']:.4f}",
             f"classes      {of['mean_class_accuracy']:.4f} on average, {of['worst_class_accuracy']:.4f} at worst  "
             f"({self.worst_class})",
             f"confidence   {of['mean_confidence']:.4f} on average, expected calibration error {of['ece']:.4f}",
-            f"rows         {self._rows()}",
-            f"speed        {scored.images_per_second:,.1f} images a second, {scored.seconds:,.1f} s",
-            f"run          {scored.scoring_run_id}",
-            f"files of it  {', '.join((PHOTOS, BY_CLASS, CONFUSIONS, CONFUSION_MATRIX, RELIABILITY))}",
-            f"Next: stagewright promote {scored.model_name} {scored.model_version} Staging",
+        ]
+
+    def _of_labels(self) -> list[str]:
+        of = self.metrics
+        return [
+            f"F1           {of['f1_micro']:.4f} micro, {of['f1_macro']:.4f} macro  (worst: {self.worst_class})",
+            f"labels       {of['precision_micro']:.4f} of those given are right, {of['recall_micro']:.4f} are found",
+            f"ranking      mean average precision {of['mean_average_precision']:.4f}",
+            f"photos       {of['exact_match']:.4f} with exactly their labels",
+            f"threshold    {of['threshold']:g}; micro F1 would be highest, {of['best_f1_micro']:.4f}, from "
+            f"{of['best_threshold']:.4g} on",
         ]
 
     def _rows(self) -> str:

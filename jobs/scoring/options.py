@@ -23,7 +23,8 @@ class ScoreOptions:
     `photo_timeout_s`: a photo that takes longer to be read is `timeout`, and one that takes longer to be fetched
     `unreachable`. `path_column` holds addresses or paths, which workers fetch, in place of `content_column`; a
     `content_column` of type struct<bytes, path> has its `path` followed where `bytes` is null. Only what lies below one
-    of `path_roots` is fetched (see `addresses.places.Roots`), and `max_bytes` a photo at most.
+    of `path_roots` is fetched (see `addresses.places.Roots`), and `max_bytes` a photo at most. `all_labels`: a
+    multilabel gives each label, whatever its score.
     """
 
     content_column: str = "content"
@@ -43,6 +44,7 @@ class ScoreOptions:
     path_column: str | None = None
     path_roots: tuple[str, ...] = ()
     max_bytes: int | None = None
+    all_labels: bool | None = None
 
     @property
     def fetching(self) -> Fetching:
@@ -61,5 +63,6 @@ class ScoreOptions:
             "label_as": self.label_as,
             "content_as": self.content_as,
             "max_pixels": self.max_pixels,
+            "all_labels": self.all_labels,
         }
         return {name: value for name, value in given.items() if value is not None}

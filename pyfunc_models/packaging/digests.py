@@ -13,6 +13,7 @@ from ..engines import openvino_engine, torch_engine
 from ..transforms.preprocess import Preprocess
 from ..worker import manifest
 from ..worker.image_model import CALLABLES, LABELS
+from ..worker.settings import SETTINGS
 from .measuring import GoldenPhotos
 from .offering import Offering
 
@@ -38,11 +39,11 @@ def of_parts(model: Path, code: Path, preprocess: Preprocess, golden: GoldenPhot
 
 
 def of_model(digests: dict[str, str], kind: str, offering: Offering, model: Path) -> str:
-    """SHA-256 of the parts, the kind and what jobs may choose; no time, no path, no library's version."""
+    """SHA-256 of the parts, the kind, its settings and what jobs may choose; no time, no path, no library's version."""
     parts = {**digests, "kind": kind, **asdict(offering)}
     # The photos that a precision was measured on decide whether it is there, but no prediction.
     parts.pop("golden", None)
-    for name in (LABELS, CALLABLES):
+    for name in (LABELS, CALLABLES, SETTINGS):
         if (model / name).exists():
             parts[name] = manifest.sha256(model / name)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

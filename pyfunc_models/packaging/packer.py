@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +20,10 @@ from ..carried import STAYS_BEHIND, copy_wrapper, importable
 from ..engines import Precision
 from ..kinds import kind_names, model_class
 from ..transforms.preprocess import Preprocess
-from ..worker import manifest
+from ..worker import manifest, settings
 from ..worker.choices import DecodeChoice
 from ..worker.image_model import CALLABLES, LABELS, PREPROCESS, ImageModel, OwnCode
+from ..worker.settings import Value
 from ..worker.spec import EXACT, ModelSpec
 from . import digests, golden_photos
 from .casting import as_f32
@@ -47,7 +48,8 @@ class PackageOptions:
     `precisions`, `decodes`: what jobs may choose from; f32 and full are always there. `golden`: a folder of photos on
     which every other one is measured, and int8 calibrated; less agreement with these two than `min_agreement` is
     refused. `transforms` is no choice any more: whatever it names, photos are resized exactly. `own_code`: callables
-    that travel by cloudpickle.
+    that travel by cloudpickle. `settings`: what the kind is told, such as a multilabel's `threshold` (0.5), or an
+    embedder's `unit_length`.
     """
 
     kind: str = "classifier"
@@ -59,6 +61,7 @@ class PackageOptions:
     decodes: tuple[str, ...] = (DecodeChoice.FULL.value,)
     own_code: OwnCode = field(default_factory=OwnCode)
     output: str | None = None
+    settings: Mapping[str, Value] = field(default_factory=dict, hash=False)
 
 
 def package(
@@ -85,6 +88,7 @@ def package(
         said = f"Photos are resized exactly, not as transforms={options.transforms}."
         warnings.warn(said, PackagingWarning, stacklevel=2)
     architecture = options.architecture or _qualified_name(module)
+    told = _settings(options)
     module, cast = as_f32(module)
     if cast:
         warnings.warn(cast, PackagingWarning, stacklevel=2)
@@ -96,8 +100,9 @@ def package(
         width = export(module, preprocess, model, options.output)
         labels_count = _write_labels(labels, width, options.kind, model)
         (model / PREPROCESS).write_text(preprocess.to_json())
+        settings.write(told, model)
         pickled = _write_callables(options.own_code, model)
-        measured, reader = {}, _reader(preprocess, options)
+        measured, reader = {}, _reader(preprocess, options, told)
         if golden:
             measured = _measured(model, reader, offering, golden)
             hold_to(measured, options.min_agreement)
@@ -136,10 +141,23 @@ def _golden(options: PackageOptions, offering: Offering) -> GoldenPhotos | None:
     return GoldenPhotos.find(Path(options.golden), calibrate=Precision.INT8 in offering.precisions)
 
 
-def _reader(preprocess: Preprocess, options: PackageOptions) -> ImageModel:
+def _settings(options: PackageOptions) -> dict[str, Value]:
+    """All that the kind is told. Raises PackagingError, before anything is exported."""
+    if options.kind not in kind_names():
+        raise PackagingError(f"There is no kind of prediction {options.kind!r}; there are {kind_names()}.")
+    kind = model_class(options.kind)
+    try:
+        told = settings.chosen(kind.known_settings, options.settings, options.kind)
+        kind.check_settings(told)
+    except ValueError as error:
+        raise PackagingError(str(error)) from None
+    return told
+
+
+def _reader(preprocess: Preprocess, options: PackageOptions, told: Mapping[str, Value]) -> ImageModel:
     """The wrapper as the workers will have it, for its reading and its figures."""
     model: ImageModel = model_class(options.kind)()
-    model.preprocess, model.own_code = preprocess, options.own_code
+    model.preprocess, model.own_code, model.settings = preprocess, options.own_code, told
     return model
 
 
@@ -155,8 +173,6 @@ def _measured(
 
 
 def _write_labels(labels: Sequence[str] | None, width: int, kind: str, model: Path) -> int | None:
-    if kind not in kind_names():
-        raise PackagingError(f"There is no kind of prediction {kind!r}; there are {kind_names()}.")
     if not model_class(kind).labelled:
         if labels is not None:
             raise PackagingError(f"A model of kind {kind!r} has no labels; leave them out.")

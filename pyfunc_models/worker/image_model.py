@@ -2,10 +2,11 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,9 +25,10 @@ from ..transforms import usual_photo
 from ..transforms.compiled_resample import Compiler
 from ..transforms.preprocess import Preprocess, resized_size
 from ..transforms.usual_photo import Photo
-from . import model_store, needs, pipeline, proving
+from . import model_store, needs, pipeline, proving, settings
 from .choices import ContentChoice, DecodeChoice
 from .self_test import SelfTest
+from .settings import Setting, Value
 from .spec import EXACT, ModelSpec
 
 # Where things lie below `artifacts/model` of the MLflow model directory.
@@ -62,8 +64,11 @@ class ImageModel(PythonModel, ABC):
     outputs: ClassVar[list[ColSpec]]
     params: ClassVar[list[ParamSpec]] = []
     labelled: ClassVar[bool] = False
+    known_settings: ClassVar[tuple[Setting, ...]] = ()
     golden: SelfTest | None = None
     """The version's self-test; None in those of before."""
+    settings: Mapping[str, Value] = MappingProxyType({})
+    """Of `known_settings` what the version was registered with."""
 
     @abstractmethod
     def columns(self, outputs: Outputs, params: dict[str, Any]) -> dict[str, Column]:
@@ -73,13 +78,16 @@ class ImageModel(PythonModel, ABC):
     def blank(self) -> dict[str, Any]:
         """The value of each column of `columns` in a row without a prediction."""
 
-    @classmethod
     @abstractmethod
-    def agreement(cls, reference: Outputs, outputs: Outputs) -> dict[str, float]:
+    def agreement(self, reference: Outputs, outputs: Outputs) -> dict[str, float]:
         """How far `outputs` of another precision are from those of f32, both float32 [N, D].
 
         `agreement`, 1 at best, is what a floor is held to; the kind's other figures say more.
         """
+
+    @classmethod
+    def check_settings(cls, given: dict[str, Value]) -> None:
+        """Raises ValueError on settings that are known one by one and do not go together."""
 
     @classmethod
     def signature(cls) -> ModelSignature:
@@ -114,6 +122,7 @@ class ImageModel(PythonModel, ABC):
         engine_module(device.current())
         self.spec = ModelSpec.read(root)
         needs.check(self.spec)
+        self.settings = settings.read(self._graphs)
         self.golden = SelfTest.find(self._graphs)
         self.preprocess = Preprocess.from_json((self._graphs / PREPROCESS).read_text())
         self.own_code = _unpickle(self._graphs / CALLABLES) if self.spec.pickled else OwnCode()

@@ -47,7 +47,7 @@ def _verified(directory: Path, version: ModelVersion, digest: str) -> PackagedMo
         hint = (isinstance(fault, ArtifactMismatch) and fault.hint) or _who(version)
         raise ArtifactMismatch(f"{version.pinned_uri} is refused. {fault.message}", hint) from fault
     said = package.as_tags()
-    figures = {key: None for key in version.tags if key.startswith(tags.MEASURED)}
+    figures = {key: None for key in version.tags if key.startswith((tags.MEASURED, tags.SETTING))}
     for key, computed in {**figures, **said}.items():
         claimed = version.tags.get(key)
         if key in _NOT_COMPARED or claimed == computed or (claimed is None and key != tags.MODEL_DIGEST):

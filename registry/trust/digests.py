@@ -21,6 +21,7 @@ GRAPH = f"{ARTIFACTS}/model.xml"
 INT8_GRAPH = f"{ARTIFACTS}/model-int8.xml"
 LABELS = f"{ARTIFACTS}/labels.json"
 CALLABLES = f"{ARTIFACTS}/callables.pkl"
+SETTINGS = f"{ARTIFACTS}/settings.json"
 # Photos with the answers of the machine that packaged the model: the model is the same with others.
 SELF_TEST = f"{ARTIFACTS}/self-test.json"
 CODE = "code"
@@ -124,7 +125,9 @@ def _rules(
     """What the digest was made of, as this and earlier packaging made it: choices were added over time."""
     parts: dict[str, Any] = {part: digest for part, digest in computed.items() if part != "golden"}
     parts |= {"kind": said["kind"], "precisions": said["precisions"]}
-    parts |= {name.rpartition("/")[2]: listed[name] for name in (LABELS, CALLABLES) if name in listed}
+    parts |= {
+        name.rpartition("/")[2]: listed[name] for name in (LABELS, CALLABLES, SETTINGS) if name in listed
+    }
     if "decodes" not in said:
         yield parts
         return

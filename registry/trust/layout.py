@@ -38,6 +38,7 @@ _ALLOWED = _NEEDED | {
     digests.CALLABLES,
     digests.INT8_GRAPH,
     digests.SELF_TEST,
+    digests.SETTINGS,
     f"{digests.ARTIFACTS}/model-int8.bin",
 }
 _CODE = re.compile(

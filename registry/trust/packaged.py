@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ _NEEDED = (
     "precisions",
     "versions",
 )
+_SETTING = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MAX_SETTINGS = 1 << 16
 _HINT = "Make one with `pyfunc_models.package(…)`; `stagewright register` does it for you."
 
 
@@ -53,6 +56,7 @@ class PackagedModel:
     digests: Mapping[str, str]
     versions: Mapping[str, str]
     measured: Mapping[str, Mapping[str, float]]
+    settings: Mapping[str, bool | float | str]
     schema: str | None
 
     @classmethod
@@ -102,6 +106,7 @@ class PackagedModel:
                 digests=said["digests"],
                 versions=said["versions"],
                 measured=said.get("measured") or {},
+                settings=_settings(directory, listed),
                 schema=_schema(directory),
             )
         except (AttributeError, TypeError) as fault:
@@ -129,6 +134,7 @@ class PackagedModel:
         if self.schema is not None:
             said[tags.SCHEMA] = self.schema
         said |= {tags.digest_of(part): digest for part, digest in self.digests.items()}
+        said |= {tags.setting(name): _written(value) for name, value in self.settings.items()}
         said |= {tags.version_of(library): version for library, version in self.versions.items()}
         for choice, figures in self.measured.items():
             said |= {tags.measured(choice, metric): str(value) for metric, value in figures.items()}
@@ -142,6 +148,29 @@ def _check_pickled(said: object, listed: Mapping[str, str]) -> None:
             f"The model's file {DESCRIPTION!r} names the pickled parts {said!r}, and its file {digests.CALLABLES!r} "
             f"is {'there' if digests.CALLABLES in listed else 'not there'}."
         )
+
+
+def _settings(directory: Path, listed: Mapping[str, str]) -> dict[str, bool | float | str]:
+    """What the kind was told: names and plain values. Raises ArtifactMismatch on anything else."""
+    if digests.SETTINGS not in listed:
+        return {}
+    file = directory / digests.SETTINGS
+    try:
+        said = json.loads(file.read_text(encoding="utf-8")) if file.stat().st_size <= _MAX_SETTINGS else None
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict) or not all(map(_is_setting, said, said.values())):
+        raise ArtifactMismatch(f"The model's file {digests.SETTINGS!r} is not what packaging writes.")
+    return said
+
+
+def _is_setting(name: str, value: object) -> bool:
+    return _SETTING.fullmatch(name) is not None and isinstance(value, bool | int | float | str)
+
+
+def _written(value: bool | float | str) -> str:
+    """As a tag has it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _schema(directory: Path) -> str | None:
