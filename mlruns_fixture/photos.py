@@ -46,7 +46,7 @@ def _odd() -> dict[str, tuple[bytes, str]]:
         "empty.jpg": (b"", "empty"),
         "cut-off.jpg": (jpeg[: len(jpeg) // 2], "truncated"),
         "text.jpg": (b"this is no photo at all", "undecodable"),
-        "heic.jpg": (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\x00" * 32, "unsupported"),
+        "layers.jpg": (b"8BPS\x00\x01" + b"\x00" * 32, "unsupported"),
     }
 
 

@@ -15,8 +15,6 @@ _OTHERS: Final = (
     (b"IIU\x00", "Panasonic RW2 raw"),
     (b"II\xbc\x01", "JPEG XR"),
     (b"FUJIFILMCCD-RAW", "Fujifilm RAF raw"),
-    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
     (b"\xff\x0a", "JPEG XL"),
     (b"8BPS", "Photoshop PSD"),
@@ -33,12 +31,8 @@ _OTHERS: Final = (
     (b"SIMPLE  =", "FITS"),
     *((b"P%d%c" % (kind, space), "Netpbm") for kind in range(1, 8) for space in b"\n\r\t "),
 )
-# The brand of an ISO base media file, bytes 8 to 12. Sources: ISO/IEC 23008-12 annex B, AVIF 1.1 section 6.
-_BRANDS: Final = {
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
-    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
-    b"crx ": "Canon CR3 raw",
-}
+# The brand of an ISO base media file, bytes 8 to 12. Source: ISO/IEC 23008-12 annex B: HEIF of neither HEVC nor AV1.
+_BRANDS: Final = {**dict.fromkeys((b"mif1", b"msf1", b"mif2"), "HEIF"), b"crx ": "Canon CR3 raw"}
 _LONGEST_HEAD: Final = 1024
 
 
@@ -61,14 +55,14 @@ def other_format_of(content: bytes) -> str | None:
 
 
 def starts_like(content: bytes) -> str | None:
-    """The format of a file that is cut off within its first bytes; None where they say nothing."""
-    fits = (
+    """The format of a file that is cut off within its first bytes; None where they do not say."""
+    fits = {
         format.name
         for format in formats.FORMATS
         for head in format.heads
         if len(content) > 1 and head.startswith(content)
-    )
-    return next(fits, None)
+    }
+    return fits.pop() if len(fits) == 1 else None
 
 
 def is_cut_off(format: Format, content: bytes) -> bool:

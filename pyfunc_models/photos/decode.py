@@ -1,8 +1,9 @@
 """Bytes of a photo -> RGB pixels, or the fault of its row.
 
 JPEG (of a phone's MPO the first picture), PNG (of an APNG the default picture), WebP and GIF (the first
-frame), BMP, TIFF (the first page). The pixels are those of `PIL.Image.open(file).convert("RGB")`, which is
-what torchvision's loader does, but for the two lines marked *:
+frame), BMP, TIFF (the first page), AVIF, JPEG 2000, and HEIC (the primary picture) where pillow-heif is. The pixels
+are those of `PIL.Image.open(file).convert("RGB")`, which is what torchvision's loader does, but for the two lines
+marked *:
 
 | photo | pixels |
 |---|---|
@@ -16,7 +17,8 @@ what torchvision's loader does, but for the two lines marked *:
 | LAB TIFF | sRGB by LittleCMS |
 | integer TIFF that is signed or of 32 bits, float TIFF * | `unsupported`: nothing says what is white |
 | EXIF orientation 2 to 8 | ignored, unless `orientation="exif"`; broken EXIF counts as none |
-| TIFF orientation 2 to 8 | applied always, as Pillow does: it is part of the format |
+| TIFF orientation 2 to 8, turns of a HEIC | applied always, as Pillow does: they are part of the format |
+| turns of an AVIF | as EXIF orientation, which Pillow makes of them |
 """
 
 import io
@@ -139,6 +141,8 @@ def _readable_format(data: bytes) -> Format:
 
 
 def _decode(format: Format, data: bytes, limits: _Limits) -> Image.Image:
+    if format.lacks is not None and (what := format.lacks()):
+        raise _Refused(Status.UNSUPPORTED, f"{format.name} is not decoded by this worker, which lacks {what}")
     # Pillow would fill up half a photo with grey if anything in the process has set this.
     if ImageFile.LOAD_TRUNCATED_IMAGES and containers.is_cut_off(format, data):
         raise OSError("truncated")

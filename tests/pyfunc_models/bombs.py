@@ -160,6 +160,43 @@ def webp_chunks(count: int = 500_000) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
+def _jpeg2000(side: int, tile: int, cod: bytes) -> bytes:
+    """Of one colour, whose headers say that it is larger, and cut as `cod` says: levels, code-blocks, precincts."""
+    content = encode(Image.new("RGB", (64, 64)), "JPEG2000", no_jp2=True)
+    size, style = content.index(b"\xff\x51"), content.index(b"\xff\x52")
+    sizes = struct.pack(">8I", side, side, 0, 0, tile, tile, 0, 0)
+    start = content[: size + 6] + sizes + content[size + 38 : style]
+    rest = content[style + 2 + int.from_bytes(content[style + 2 : style + 4], "big") :]
+    return start + b"\xff\x52" + struct.pack(">H", 2 + len(cod)) + cod + rest
+
+
+def jpeg2000_precincts(side: int = 7_000) -> bytes:
+    """184 bytes that ask for code-blocks of 4 x 4, each an object."""
+    return _jpeg2000(side, side, b"\x01\0\0\x01\0\5\4\4\0\1" + b"\x33" * 6)
+
+
+def jpeg2000_tiles(side: int = 9_000, tile: int = 36) -> bytes:
+    """178 bytes that ask for as many tiles as there can be nearly."""
+    return _jpeg2000(side, tile, b"\0\0\0\x01\0\5\4\4\0\1")
+
+
+def jpeg2000_layers(side: int = 7_000) -> bytes:
+    """178 bytes that ask for as many layers as there can be."""
+    return _jpeg2000(side, side, b"\0\0\xff\xff\0\5\4\4\0\1")
+
+
+def jpeg2000_of_one_tile(side: int = 9_400) -> bytes:
+    """A photo at the limit of pixels, all of it decoded at once into numbers of four bytes."""
+    return _jpeg2000(side, side, b"\0\0\0\x01\0\5\4\4\0\1")
+
+
+def jpeg2000_tile_parts(count: int = 200_000) -> bytes:
+    """A photo whose one tile has very many parts, all of them empty."""
+    content = encode(Image.new("L", (16, 16)), "JPEG2000", no_jp2=True)
+    at = content.index(b"\xff\x90")
+    return content[:at] + b"\xff\x90\0\x0a\0\0\0\0\0\x0e\0\0\xff\x93" * count + content[at:]
+
+
 REFUSED: dict[str, Callable[[], bytes]] = {
     "many TIFF entries": many_entries,
     "overlapping arrays": overlapping_arrays,
@@ -172,6 +209,13 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "PNG pieces": png_pieces,
     "JPEG segments": jpeg_markers,
     "JPEG fill bytes": jpeg_fill,
+    "HEIC bytes": lambda: encode(photo(16, 16), "HEIF") + bytes(64 * 1024 * 1024),
+    "JPEG 2000 precincts": jpeg2000_precincts,
+    "JPEG 2000 tiles": jpeg2000_tiles,
+    "JPEG 2000 layers": jpeg2000_layers,
+    "JPEG 2000 of one tile": jpeg2000_of_one_tile,
+    "JPEG 2000 parts of tiles": jpeg2000_tile_parts,
+    "JPEG 2000 bytes": lambda: encode(photo(16, 16), "JPEG2000") + bytes(32 * 1024 * 1024),
 }
 """What is told by its structure before anything is decoded."""
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import PIL
 from PIL import Image
 
+from pyfunc_models import PHOTO_SUFFIXES
+
 from . import bombs, images
 
 BUILD = Path(__file__).parents[2] / "build" / "fuzz"
@@ -23,7 +25,7 @@ PLACES = (
     *map(str, Path("/usr/lib").glob("go-*/src/image")),
     *map(str, Path("/usr/share").glob("go-*/src/image")),
 )
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mpo", ".apng")
+SUFFIXES = (*(f".{suffix}" for suffix in PHOTO_SUFFIXES), ".mpo", ".apng")
 LARGEST = 4_000_000
 
 _WRITTEN = {
@@ -38,6 +40,28 @@ _WRITTEN = {
     "WEBP": (("RGB", {}), ("RGBA", {}), ("RGB", {"lossless": True}), ("RGBA", {"lossless": True})),
     "GIF": (("1", {}), ("L", {}), ("P", {}), ("RGB", {})),
     "BMP": tuple((mode, {}) for mode in ("1", "L", "P", "RGB", "RGBA")),
+    "AVIF": (
+        ("RGB", {}),
+        ("L", {}),
+        ("RGBA", {}),
+        ("RGB", {"subsampling": "4:4:4"}),
+        ("RGB", {"autotiling": True}),
+    ),
+    "HEIF": (
+        ("RGB", {}),
+        ("L", {}),
+        ("RGBA", {}),
+        ("I;16", {}),
+        ("RGB", {"tile_size": 16}),
+        ("RGB", {"chroma": 444}),
+    ),
+    "JPEG2000": (
+        *((mode, {}) for mode in ("L", "LA", "RGB", "RGBA", "I;16", "CMYK")),
+        ("RGB", {"irreversible": True}),
+        ("RGB", {"no_jp2": True}),
+        ("RGB", {"tile_size": (16, 16), "progression": "RPCL"}),
+        ("RGB", {"precinct_size": (32, 32), "codeblock_size": (8, 8), "quality_layers": [30, 20]}),
+    ),
     "TIFF": (
         *((mode, {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "F")),
         *(
@@ -74,9 +98,7 @@ def pillows_own() -> Path:
 def _drawn() -> dict[str, bytes]:
     photo = images.photo(48, 40)
     return {
-        f"{name} {mode} {' '.join(map(str, options.values()))}".rstrip(): images.encode(
-            _converted(photo, mode), name, **options
-        )
+        f"{name} {mode} {options or ''}".rstrip(): images.encode(_converted(photo, mode), name, **options)
         for name, ways in _WRITTEN.items()
         for mode, options in ways
     }
@@ -101,6 +123,8 @@ def _small_bombs() -> dict[str, bytes]:
         "texts": bombs.png_texts(100),
         "segments": bombs.jpeg_markers(500),
         "webp chunks": bombs.webp_chunks(200),
+        "precincts": bombs.jpeg2000_precincts(300),
+        "tiles": bombs.jpeg2000_tiles(600, 8),
     }
 
 
@@ -184,6 +208,10 @@ def _larger(content: bytearray, photos: list[bytes], dice: random.Random) -> byt
             for at in places[: dice.choice((1, 2))]:
                 struct.pack_into(code, content, at, side)
     frame = next((at for at in map(content.find, (b"\xff\xc0", b"\xff\xc2")) if at > 0), 0)
+    # Of AVIF and HEIC, and of JPEG 2000.
+    for head, behind in ((b"ispe", 8), (b"\xff\x4f\xff\x51", 8), (b"ihdr", 4)):
+        if 0 < (at := content.find(head) + behind) - behind < len(content) - 24:
+            struct.pack_into(">II", content, at, side, dice.choice((side, 40)))
     if content[:2] == b"\xff\xd8" and 0 < frame < len(content) - 9:
         struct.pack_into(">HH", content, frame + 5, side, dice.choice((side, 40)))
     return content

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from PIL import Image
+
+pillow_heif.register_heif_opener()  # for Pillow to write it
 
 PNG_GREY, PNG_RGB, PNG_PALETTE, PNG_GREY_ALPHA, PNG_RGBA = 0, 2, 3, 4, 6
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -117,5 +120,13 @@ def one_of_each() -> dict[str, bytes]:
         "jpeg tiff": encode(image, "TIFF", compression="jpeg"),
         "deflate tiff": encode(image, "TIFF", compression="tiff_adobe_deflate"),
         "fax tiff": encode(image.convert("1"), "TIFF", compression="group4"),
+        "avif": encode(image, "AVIF", exif=exif(6)),
+        "grey avif": encode(image.convert("L"), "AVIF"),
+        "animated avif": encode(image, "AVIF", save_all=True, append_images=[turned]),
+        "heic": encode(image, "HEIF"),
+        "tiled heic": encode(image, "HEIF", tile_size=32),
+        "jp2": encode(image, "JPEG2000"),
+        "lossy jp2": encode(image, "JPEG2000", irreversible=True, quality_layers=[20, 10]),
+        "tiled j2k": encode(image, "JPEG2000", tile_size=(32, 32), no_jp2=True),
         "hand-made tiff": tiff((2, 2), [8, 8, 8], TIFF_RGB, bytes(range(12))),
     }

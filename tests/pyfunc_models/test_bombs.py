@@ -27,6 +27,13 @@ SAID = {
     "PNG pieces": "more than 131072 chunks",
     "JPEG segments": "more than 4096 segments before its first scan",
     "JPEG fill bytes": "more than 4096 segments before its first scan",
+    "HEIC bytes": "bytes, more than 67108864",
+    "JPEG 2000 precincts": "code-blocks and precincts, more than 524288",
+    "JPEG 2000 tiles": "62500 tiles, more than 8192",
+    "JPEG 2000 layers": "65535 layers of",
+    "JPEG 2000 of one tile": "a tile of 1325400000 bytes while it is decoded, more than 1073741824",
+    "JPEG 2000 parts of tiles": "more than 131072 segments",
+    "JPEG 2000 bytes": "bytes, more than 33554432",
 }
 
 
@@ -124,6 +131,7 @@ def test_ordinary_photos_are_far_from_every_limit() -> None:
         ("TIFF", {}),
         ("TIFF", {"compression": "tiff_lzw"}),
         ("GIF", {"comment": b"c" * 60_000}),
+        ("JPEG2000", {"tile_size": (64, 64), "codeblock_size": (32, 32), "precinct_size": (128, 128)}),
     ):
         assert isinstance(decode(encode(large, name, **options)), Image.Image), name
 

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from pyfunc_models import PHOTO_SUFFIXES, RowFault, Status
+from pyfunc_models import PHOTO_SUFFIXES, Preprocess, RowFault, Status
+from pyfunc_models.packaging import golden_photos
 from pyfunc_models.photos import containers, formats
 from pyfunc_models.photos.decode import Orientation, decode
+from pyfunc_models.photos.formats import avif, heic, jpeg2000
 from tests.pyfunc_models import images
 from tests.pyfunc_models.images import (
     PNG_GREY,
@@ -41,6 +43,7 @@ RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0
 PALETTE = chunk(b"PLTE", bytes([*RED, *GREEN, *BLUE]))
 GREY_16_BIT = (0x0000, 0x00FF, 0x0100, 0x7FFF, 0x8000, 0xFFFF)
 ONE_OF_EACH = images.one_of_each()
+NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC, JPEG 2000"
 
 
 def pixels(content: bytes, orientation: Orientation = "ignore") -> np.ndarray:
@@ -263,6 +266,55 @@ def test_broken_exif_leaves_the_photo_as_it_is_stored(broken: bytes) -> None:
     assert np.array_equal(pixels(content, "exif"), pixels(content))
 
 
+def two_colours() -> Image.Image:
+    upright = Image.new("RGB", (64, 32), BLUE)
+    upright.paste(RED, (0, 0, 32, 32))
+    return upright
+
+
+def test_the_turn_of_an_avif_is_applied_when_asked_for_and_that_of_a_heic_always() -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    avif, heic = (encode(two_colours(), name, exif=turned.tobytes(), quality=95) for name in ("AVIF", "HEIF"))
+    assert pixels(avif).shape == (32, 64, 3)
+    for found in (pixels(avif, "exif"), pixels(heic), pixels(heic, "exif")):
+        assert found.shape == (64, 32, 3)
+        assert np.abs(found[:24].astype(int) - RED).max() <= 6
+
+
+# --- what a machine may lack
+
+
+def test_without_pillow_heif_a_heic_is_unsupported_and_told_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif.as_plugin", None)
+    heic._library.cache_clear()
+    try:
+        for content in (ONE_OF_EACH["heic"], ONE_OF_EACH["heic"][:400]):
+            assert fault(content) == RowFault(
+                Status.UNSUPPORTED,
+                "HEIC is not decoded by this worker, which lacks pillow-heif: pip install pillow-heif, "
+                "on every executor",
+            )
+    finally:
+        heic._library.cache_clear()
+
+
+def test_a_pillow_without_its_optional_decoders_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(avif.AvifImagePlugin, "SUPPORTED", False)
+    monkeypatch.setattr(jpeg2000.features, "check_codec", lambda name: False)
+    for name, library in (("avif", "libavif"), ("jp2", "OpenJPEG")):
+        found = fault(ONE_OF_EACH[name])
+        assert found.status is Status.UNSUPPORTED
+        assert found.error.endswith(f"which lacks a Pillow that was built with {library}")
+
+
+def test_golden_photos_are_of_formats_that_every_machine_decodes() -> None:
+    known = [containers.format_of(content) for content in golden_photos.draw(Preprocess((56, 56))).values()]
+    assert all(format is not None and format.lacks is None for format in known)
+
+
 # --- faults
 
 
@@ -287,25 +339,36 @@ def test_the_structure_of_a_photo_says_its_format_and_whether_its_end_is_there(n
     content = ONE_OF_EACH[name]
     format = containers.format_of(content)
     assert format is not None
-    assert format.name.lower() == {"mpo": "jpeg", "apng": "png"}.get(name, name.split()[-1])
+    last = name.split()[-1]
+    expected = {"mpo": "jpeg", "apng": "png", "jp2": "jpeg 2000", "j2k": "jpeg 2000"}.get(last, last)
+    assert format.name.lower() == expected
     assert not containers.is_cut_off(format, content)
     assert containers.is_cut_off(format, content[: len(content) // 3])
 
 
 def test_every_format_is_known_by_its_heads_and_by_the_first_of_their_bytes() -> None:
-    # WebP shares its head with every other file of RIFF.
+    # WebP shares its head with every other file of RIFF; AVIF, HEIC and JP2 begin with the size of a box.
     for format in formats.FORMATS:
         for head in format.heads:
             whole = head + b"\0\0\0\0WEBP" if format.name == "WebP" else head + bytes(20)
             assert containers.format_of(whole) is format
-            assert containers.starts_like(head[:2]) == format.name
+            assert containers.starts_like(head[:-2] if head[0] == 0 else head[:2]) == format.name
     assert containers.format_of(b"RIFF\0\0\0\0WAVE") is None
     assert containers.starts_like(b"RX") is None
+    assert containers.starts_like(b"\0\0\0") is None
 
 
 def test_the_suffixes_of_photos_are_those_of_all_formats() -> None:
-    assert set(PHOTO_SUFFIXES) == {"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"}
-    assert formats.names() == "JPEG, PNG, WebP, GIF, BMP, TIFF"
+    usual = {"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"}
+    assert set(PHOTO_SUFFIXES) == usual | {"avif", "avifs", "heic", "heif", "hif"} | {
+        "jp2",
+        "j2k",
+        "j2c",
+        "jpc",
+        "jpf",
+        "jpx",
+    }
+    assert formats.names() == NAMES
 
 
 def test_frames_after_the_first_may_be_missing() -> None:
@@ -342,11 +405,20 @@ def bomb(name: str) -> bytes:
         "bmp": b"BM" + bytes(8) + b"\x36\0\0\0\x28\0\0\0" + wide * 2 + b"\1\0\x18\0" + bytes(24),
         "tiff": tiff((size, size), [8], TIFF_GREY, b""),
         "webp": b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + webp_canvas + bytes(8),
+        "avif": larger(ONE_OF_EACH["avif"], size),
+        "heic": larger(ONE_OF_EACH["heic"], size),
+        "jp2": larger(ONE_OF_EACH["jp2"], size),
         "jpeg": b"\xff\xd8\xff\xc0\0\x0b\x08" + size.to_bytes(2, "big") * 2 + b"\1\1\x11\0\xff\xda\0\2",
     }[name]
 
 
-@pytest.mark.parametrize("name", ["png", "gif", "bmp", "tiff", "webp", "jpeg"])
+def larger(content: bytes, size: int) -> bytes:
+    """The same, with other width and height in its boxes."""
+    at = content.index(b"ispe") + 8 if b"ispe" in content else content.index(b"ihdr") + 4
+    return content[:at] + size.to_bytes(4, "big") * 2 + content[at + 8 :]
+
+
+@pytest.mark.parametrize("name", ["png", "gif", "bmp", "tiff", "webp", "jpeg", "avif", "heic", "jp2"])
 def test_a_decompression_bomb_is_told_by_its_header(name: str) -> None:
     found = fault(bomb(name))
     assert found.status is Status.TOO_LARGE
@@ -354,14 +426,12 @@ def test_a_decompression_bomb_is_told_by_its_header(name: str) -> None:
 
 
 OTHER_FORMATS = {
-    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-    "AVIF": b"\0\0\0\x20ftypavif\0\0\0\0avifmif1",
+    "HEIF": b"\0\0\0\x18ftypmif1\0\0\0\0mif1unif",
     "Canon CR3 raw": b"\0\0\0\x18ftypcrx \0\0\0\1",
     "Canon CR2 raw": b"II*\0\x10\0\0\0CR\2\0",
     "Photoshop PSD": b"8BPS\0\1" + bytes(20),
     "SVG": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>',
     "PDF": b"%PDF-1.7\n",
-    "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n",
     "JPEG XL": b"\xff\x0a" + bytes(20),
     "ICO": b"\0\0\1\0\1\0" + bytes(20),
     "Netpbm": b"P6\n1 1\n255\nabc",
@@ -372,14 +442,14 @@ OTHER_FORMATS = {
 @pytest.mark.parametrize("name", OTHER_FORMATS)
 def test_another_image_format_is_unsupported_by_name(name: str) -> None:
     assert fault(OTHER_FORMATS[name]) == RowFault(
-        Status.UNSUPPORTED, f"{name} is not supported; supported are JPEG, PNG, WebP, GIF, BMP, TIFF"
+        Status.UNSUPPORTED, f"{name} is not supported; supported are {NAMES}"
     )
 
 
 def test_what_is_no_image_is_undecodable_and_says_nothing_of_its_content() -> None:
     assert fault(b"<!DOCTYPE html><title>404</title>") == RowFault(
         Status.UNDECODABLE,
-        "the content begins like no image that is known; supported are JPEG, PNG, WebP, GIF, BMP, TIFF",
+        f"the content begins like no image that is known; supported are {NAMES}",
     )
 
 

@@ -157,7 +157,7 @@ FORMAT = Format(
 )
 """,
     named_in="photos/formats/__init__.py",
-    by=(('    "tiff",\n', '    "tiff",\n    "ppm",\n'),),
+    by=(('    "jpeg2000",\n', '    "jpeg2000",\n    "ppm",\n'),),
 )
 
 READ_THE_FORMAT = """
@@ -175,7 +175,7 @@ def test_a_photo_format_in_a_file_of_its_own_is_read_and_its_faults_are_told(tog
     assert status == ["ok", "ok", "truncated", "unsupported"]
     assert error[2:] == [
         "PPM is cut off after 900 bytes",
-        "Netpbm is not supported; supported are JPEG, PNG, WebP, GIF, BMP, TIFF, PPM",
+        "Netpbm is not supported; supported are JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC, JPEG 2000, PPM",
     ]
     assert suffixes[-1] == "ppm"
 

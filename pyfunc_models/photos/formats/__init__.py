@@ -12,6 +12,9 @@ FILES: Final = (
     "gif",
     "bmp",
     "tiff",
+    "avif",
+    "heic",
+    "jpeg2000",
 )
 FORMATS: Final[tuple[Format, ...]] = tuple(import_module(f".{file}", __name__).FORMAT for file in FILES)
 

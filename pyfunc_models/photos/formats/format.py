@@ -1,5 +1,6 @@
 """What is to be said of a photo format that is read, and how its headers' numbers are."""
 
+import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,19 +23,21 @@ class Format:
     (width, height) from the header, where opening a photo already takes the memory for its pixels.
     `keeps_coefficients`, where the decoder can decode at a smaller scale: whether it holds the whole photo even then.
     `check` raises TooMuch, before anything is decoded, on what keeps a decoder busy for longer than its pixels and
-    bytes do; `check_pixels` does, once it is known how many pixels there are. Both may run beyond the end.
+    bytes do; `check_pixels` does, once it is known how many pixels there are. Both may run beyond the end. `lacks`:
+    what this machine has to get before it can decode the format; None where it can.
     """
 
     name: str
     suffixes: tuple[str, ...]
     heads: tuple[bytes, ...]
-    plugin: type[ImageFile.ImageFile]
+    plugin: Callable[[io.BytesIO], ImageFile.ImageFile]
     is_cut_off: Test
     recognises: Test | None = None
     size: Callable[[bytes], tuple[int, int]] | None = None
     keeps_coefficients: Test | None = None
     check: Callable[[bytes], None] | None = None
     check_pixels: Callable[[bytes, int], None] | None = None
+    lacks: Callable[[], str | None] | None = None
 
     def begins(self, content: bytes) -> bool:
         """Whether a content is of this format, as its first bytes tell."""
