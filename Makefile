@@ -26,7 +26,7 @@ test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-
 test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)
 
-test-pages: $(INSTALLED)  ## Run only the tests of reports in Chromium, and draw docs/report-*.png anew
+test-pages: $(INSTALLED)  ## Run only the tests of reports in Chromium, and draw the pictures of pages in docs/ anew
 	STAGEWRIGHT_PICTURES=docs $(VENV)/bin/python -m pytest -m browser $(ARGS)
 
 soak-registry: $(INSTALLED)  ## Let four promoters race for 1,000 rounds, on SQLite and on PostgreSQL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -39,6 +39,11 @@ class Run:
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     params: Mapping[str, str] = field(default_factory=dict, hash=False)
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def once_said(self, outcome: Outcome) -> Run:
+        """The same run with what it will have to say when it ends."""
+        metrics, tags = {**self.metrics, **outcome.metrics}, {**self.tags, **outcome.tags}
+        return replace(self, metrics=metrics, tags=tags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from .shared import AS_JSON, answer
 @click.option("--into", metavar="FILE", help="Write the page there (default: beside the output's record).")
 @AS_JSON
 def report(output: str, into: str | None, as_json: bool) -> None:
-    """Make the page of a scoring job from its output, also while that grows; or of a run's output."""
-    from ..scoring import reported
+    """Make the page of a job again: of an output, also while it grows, or of a run of any job."""
+    from .. import reports
 
-    made = reported.report(Registry(), output, into)
+    made = reports.report(Registry(), output, into)
     document = {"report": made.at, "output": made.output, "bytes": len(made.page.encode())}
     answer(document, [made.at], as_json)
 

@@ -30,11 +30,11 @@ from ..scoring.sinks import Sink
 from ..scoring.sources import Source
 from ..spark.faults import ANEW, explained
 from ..spark.progress import progress
-from . import figures, udf
-from .figures import CLASS
+from . import figures, reported, udf
+from .figures import CLASS, RUN
 from .report import ComparisonReport
 
-DIGEST, RUN = "photo_digest", "comparison_run_id"
+DIGEST = "photo_digest"
 TAKEN = ("a", "b", "agree", CLASS, DIGEST, RUN)
 
 
@@ -143,6 +143,7 @@ def compare(
         a_side, b_side = (replace(side, left_out=reading.left_out) for side in (done.a, done.b))
         done = replace(done, a=a_side, b=b_side)
         run.outcome = done.outcome()
+        reported.keep(registry, registry.run(run.run_id).once_said(run.outcome), job.source, say)
         for side in (done.a, done.b):
             side.check_budget(job.max_error_rate)
         if a.name == b.name:

@@ -16,7 +16,7 @@ from .report import Disagreement
 SHOWN = 10
 """Disagreements in the report; the table has all."""
 
-CLASS = "class_index"
+CLASS, RUN = "class_index", "comparison_run_id"
 
 
 def totals(written: DataFrame) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The evaluation of one version on labelled photos: scored as any job scores, kept as a run and as tags."""
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from ..scoring.report import ScoreReport
 from ..scoring.sources import Source
 from ..spark.faults import ANEW, explained
 from ..spark.progress import progress
-from . import labelled, of_classifier, of_multilabel
+from . import kept, labelled, of_classifier, of_multilabel
 from .labelled import NAME, PHOTO_DIGEST, TRUTH, Labels
 from .measure import Measure, Truth
 from .report import PHOTOS, EvaluationReport
@@ -138,15 +137,16 @@ def evaluate(
         done = _report(photos, seconds, job, subject, run.run_id)
         done = replace(done, scored=replace(done.scored, left_out=reading.left_out), unlabelled=unlabelled)
         run.outcome = done.outcome()
-        _keep(registry, photos, subject, run.run_id)
+        found = registry.run(run.run_id).once_said(run.outcome)
+        kept.keep(registry, photos, subject.measure, subject.truth, found, say)
         done.scored.check_budget(job.max_error_rate)
         registry.set_version_tags(version, _evidence_tags(done, subject, job.signer))
     return done
 
 
 def _options(options: ScoreOptions, measure: Measure, run_id: str) -> ScoreOptions:
-    kept = (NAME, TRUTH, PHOTO_DIGEST)
-    return replace(options, keep=kept, run_id=run_id, use=Use.EVALUATION, **measure.options)
+    keep = (NAME, TRUTH, PHOTO_DIGEST)
+    return replace(options, keep=keep, run_id=run_id, use=Use.EVALUATION, **measure.options)
 
 
 def _scored(
@@ -213,10 +213,3 @@ def _choices(options: ScoreOptions) -> str:
     """The precision; with `-reduced` the figures are not those that a gate asks of the precision alone."""
     precision = options.precision or REFERENCE_PRECISION
     return precision if options.decode in (None, REFERENCE_DECODE) else f"{precision}-{options.decode}"
-
-
-def _keep(registry: Registry, photos: pd.DataFrame, subject: Subject, run_id: str) -> None:
-    """Tables and pictures, as artifacts of the run."""
-    with tempfile.TemporaryDirectory(prefix="stagewright-evaluation-") as scratch:
-        subject.measure.keep(photos, subject.truth, Path(scratch))
-        registry.log_files(run_id, Path(scratch))

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 from pyspark.sql import Column
 
+from registry import Registry, Run
+
 from .labelled import Labels
 
 
@@ -34,7 +36,8 @@ class Measure:
 
     `read`: a CSV and the number of classes -> what each photo shows. `options`: what answers are asked for with, of
     ScoreOptions. `answers`: of a scored photo, what `find` and `keep` want of it besides its name and status. `find`:
-    a row for each photo -> figures. `keep`: the tables and pictures of it, into a folder; `files` are their names.
+    a row for each photo -> figures. `keep`: the tables and pictures of it, into a folder, `report.PHOTOS` among them.
+    `page`: HTML of the run, its figures and that table, where the kind has one.
     """
 
     read: Callable[[str, int], Labels]
@@ -42,3 +45,4 @@ class Measure:
     answers: Callable[[], Sequence[Column]]
     find: Callable[[pd.DataFrame, Truth], Found]
     keep: Callable[[pd.DataFrame, Truth, Path], None]
+    page: Callable[[Registry, Run, pd.DataFrame], str] | None = None

@@ -7,7 +7,7 @@ import pandas as pd
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from . import metrics
+from . import metrics, reported
 from .labelled import TRUTH, Labels
 from .measure import Found, Measure, Truth
 from .metrics import NO_ANSWER
@@ -71,4 +71,5 @@ MEASURE = Measure(
     answers=_answers,
     find=_find,
     keep=_keep,
+    page=reported.made,
 )

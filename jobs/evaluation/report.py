@@ -12,7 +12,8 @@ from ..tables import DIGEST_SHOWN
 
 PHOTOS, BY_CLASS, CONFUSIONS = "photos.csv", "by_class.csv", "confusions.csv"
 CONFUSION_MATRIX, RELIABILITY = "confusion_matrix.png", "reliability.png"
-_FILES = (PHOTOS, BY_CLASS, CONFUSIONS, CONFUSION_MATRIX, RELIABILITY)
+PAGE = "report.html"
+_FILES = (PHOTOS, BY_CLASS, CONFUSIONS, CONFUSION_MATRIX, RELIABILITY, PAGE)
 
 
 @dataclass(frozen=True, slots=True)

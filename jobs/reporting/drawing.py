@@ -11,6 +11,9 @@ from .text import shown
 
 _WIDTH, _HEIGHT = 560, 240
 _DRAWN = frozenset(("g", "rect", "path", "text", "tspan", "line", "circle", "polyline"))
+_WITH_DOTS = "reliability"
+# What pygal has for whoever points at a chart.
+_OVERLAYS = frozenset(("plot overlay", "plot text-overlay", "plot tooltip-overlay"))
 Series = Mapping[str, Sequence[float | None]]
 
 
@@ -33,10 +36,12 @@ def line(name: str, says: str, points: Sequence[tuple[float, float]], of: str) -
 def reliability(name: str, says: str, points: Sequence[tuple[float, float]]) -> Markup:
     """Accuracy over confidence, both 0 to 1, beside the line on which they are equal."""
     series: Series = {"of these photos": (), "perfectly calibrated": ()}
-    chart = pygal.XY(**{**_look(series), "height": 320}, range=(0, 1), xrange=(0, 1), margin=6)
+    look = {**_look(series), "height": 320}
+    chart = pygal.XY(**look, range=(0, 1), xrange=(0, 1), margin=6, dots_size=4)
     chart.add("of these photos", list(points))
-    chart.add("perfectly calibrated", [(0, 0), (1, 1)], show_dots=False, stroke_style={"dasharray": "4 4"})
-    return _svg(chart, name, says)
+    chart.add("perfectly calibrated", [(0, 0), (1, 1)], show_dots=False)
+    # Its dots lie in an overlay.
+    return _svg(chart, name, says, _WITH_DOTS)
 
 
 def _drawn(chart: "pygal.Graph", name: str, says: str, series: Series) -> Markup:
@@ -64,20 +69,23 @@ def _look(series: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+def _number(value: object) -> str:
+    """Of a place on an axis; of a point, which pygal shows when somebody points at it, there is nothing to show."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, int | float) else ""
 
 
-def _svg(chart: "pygal.Graph", name: str, says: str) -> Markup:
+def _svg(chart: "pygal.Graph", name: str, says: str, kind: str = "") -> Markup:
     """What is drawn alone: pygal's scripts, styles, tooltips and comments, which name the day, are left out."""
     chart.uuid = name
+    hidden = _OVERLAYS - ({"plot overlay"} if kind == _WITH_DOTS else set())
     tree = chart.render_tree()
     for parent in list(tree.iter()):
         for child in list(parent):
             child.attrib.pop("id", None)
-            if child.tag not in _DRAWN or "overlay" in child.get("class", ""):
+            if child.tag not in _DRAWN or child.get("class") in hidden:
                 parent.remove(child)
     tree.set("role", "img")
+    tree.set("class", f"{tree.get('class', '')} {kind}".strip())
     tree.set("aria-label", says)
     tree.attrib.pop("id", None)
     # ElementTree escapes what it is given, so that labels stay text.

@@ -1,9 +1,8 @@
 """The page of a scoring job: made from its output and the output's own record, also of one that still grows."""
 
 import json
-import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from registry import ModelVersion, Registry, RegistryError, Run
-from registry.tags import MLFLOW_USER, RUN_HOST, RUN_STAGE
+from registry.tags import RUN_STAGE
 
 from ..errors import InputError, JobError
 from ..reporting import figures, timing
@@ -20,18 +19,17 @@ from ..reporting.gathering import Rows, gathered
 from ..reporting.page import facts
 from ..reporting.scoring_page import ScoringJob, scoring_page
 from ..reporting.timing import Times
-from . import earlier, outputs
+from . import earlier, ran
 from .pictured import Pictures, pictures
 from .place import delta, plan, record, runs
 from .place.counting import said_by
 from .place.record import JobRecord
-from .place.stores import PRIVATE, Store, store_at
+from .place.stores import PRIVATE, Store
 from .place.work import last_finished
 from .sources import Source
 
 FILE = "report.html"
 PAGE = f"{PRIVATE}/{FILE}"
-_RUN = re.compile("[0-9a-f]{32}")
 Say = Callable[[str], None]
 
 
@@ -41,55 +39,6 @@ class Whole:
 
     page: str
     kept: Kept
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A page, where it was written, and of which output it is."""
-
-    page: str
-    at: str
-    output: str
-
-
-def report(registry: Registry, asked: str, into: str | None = None) -> Made:
-    """The page of an output, or of the output of a run; written to PAGE there, or to the file `into`.
-
-    Raises InputError where `asked` is neither, JobFailed where the page cannot be written; registry.RegistryError.
-    """
-    store = _store(registry, asked)
-    page = made(registry, store).page
-    if into is None:
-        with outputs.writable(store):
-            store.put(PAGE, page.encode())
-    else:
-        _write(Path(into), page)
-    return Made(page, into or f"{store.root}/{PAGE}", store.root)
-
-
-def _store(registry: Registry, asked: str) -> Store:
-    store = store_at(asked)
-    if store is not None and record.read(store) is not None:
-        return store
-    if not _RUN.fullmatch(asked):
-        raise InputError(
-            f"{asked!r} is no output of a scoring job, and no id of a run; name a folder that `score` has begun."
-        )
-    output = registry.run(asked).tags.get("output")
-    store = store_at(output) if output else None
-    if store is None or record.read(store) is None:
-        raise InputError(
-            f"The output of run {asked}, {output!r}, is not to be found from here. If its job made a report, that is "
-            f"among the run's artifacts: {FILE}."
-        )
-    return store
-
-
-def _write(into: Path, page: str) -> None:
-    try:
-        into.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"The report cannot be written to {str(into)!r}: {error.strerror}.") from error
 
 
 def keep(registry: Registry, store: Store, run_id: str, say: Say) -> None:
@@ -210,23 +159,15 @@ def _last_run(store: Store) -> str:
 
 
 def _facts(store: Store, known: JobRecord, asked: _Asked) -> Any:
-    version, run = asked.version, asked.run
-    tags: Mapping[str, str] = run.tags if run else {}
-    own = version.user_tags if version else {}
     options = {name: value for name, value in known.options.items() if value is not None}
     return facts(
         [
             ("model", f"{known.pinned_uri}, asked for as {known.requested}"),
             ("stage at the time", asked.stage),
             ("begun", known.started_at),
-            ("by", tags.get(MLFLOW_USER)),
-            ("on", tags.get(RUN_HOST)),
-            ("run", run.run_id if run else None),
-            ("kind", version.kind if version else None),
-            ("architecture", version.architecture if version else None),
-            ("model digest", version.model_digest if version else None),
+            *ran.of_run(asked.run),
+            *ran.of_version(asked.version),
             ("manifest digest", known.digest),
-            *((f"tag {key}", value) for key, value in sorted(own.items())),
             ("input", f"{known.source['path']} ({known.source['format']})"),
             ("output", f"{store.root} ({known.output_format}), job {known.job}"),
             *((f"option {name}", _option(value)) for name, value in options.items()),

@@ -111,6 +111,10 @@ def test_with_labels_it_is_known_which_is_right_and_the_challenger_keeps_it(
     assert signed_comparison(challenger, kept, other, [public]) == kept
     [run] = registry.jobs_of(challenger)
     assert (run.run_id, run.status, run.metrics["agreement"]) == (kept.run_id, RunStatus.FINISHED, 0.5)
+    page = (tmp_path / "out" / "_stagewright" / "report.html").read_text()
+    assert "agree on 50.0 % of 12 photos and differ on 6" in page
+    assert page.count('src="data:image/jpeg;base64,') == 6
+    assert registry.run_file(run.run_id, "report.html", 10**7) == page.encode()
     evaluated = evaluate(
         spark, registry, EvaluateJob(colour_blind, str(fixture.photos), labels, "shop"), ignore
     )

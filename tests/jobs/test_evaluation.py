@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from jobs import ErrorBudgetExceeded, EvaluateJob, InputError, evaluate
+from jobs import ErrorBudgetExceeded, EvaluateJob, InputError, evaluate, reports
 from jobs.cli import main
 from jobs.evaluation import metrics, pictures
 from mlruns_fixture import LABELS, PLAIN, PREPROCESS, ColourNet
@@ -91,6 +91,10 @@ def test_run_and_version_keep_what_was_found_signed_by_who_has_a_key(spark, fixt
     assert (confused["label"], confused["predicted_label"], confused["photos"]) == ("green", "red", 1)
     wrong = pd.read_csv(artifact(report, "photos.csv")).query("not correct").set_index("file")
     assert wrong["status"].to_dict() == {"cmyk.jpg": "ok", "cut-off.jpg": "truncated"}
+    page = Path(artifact(report, "report.html")).read_text()
+    assert "85.7 % of 14 labelled photos were answered rightly" in page
+    assert page.count('src="data:image/jpeg;base64,') == 1
+    assert reports.report(registry, run.run_id).page.count('src="data:image/jpeg;base64,') == 1
     for picture in ("confusion_matrix.png", "reliability.png"):
         assert Image.open(artifact(report, picture)).size > (300, 300)
 

@@ -7,8 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
-from jobs import ErrorBudgetExceeded, ScoreJob, Sink, Source, run
-from jobs.scoring import reported
+from jobs import ErrorBudgetExceeded, ScoreJob, Sink, Source, reports, run
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
 from registry import Registry
@@ -49,7 +48,7 @@ def test_a_job_writes_its_page_beside_the_output_and_into_its_run(
         assert shown in page
     assert page.count('src="data:image/jpeg;base64,') >= 6
     assert ds.dataset(folder / "out").count_rows() == 6
-    again = reported.report(Registry(), done.scoring_run_id)
+    again = reports.report(Registry(), done.scoring_run_id)
     assert again.output == str(folder / "out")
     assert "6 photos are scored" in again.page
 
@@ -69,7 +68,7 @@ def test_a_page_says_what_changed_since_the_last_job_of_the_stage(
         "100.0 % of photos are now &#39;blue&#39;, 0.0 % before",
     ):
         assert shown in page.read_text()
-    made_again = reported.report(Registry(), second.scoring_run_id).page
+    made_again = reports.report(Registry(), second.scoring_run_id).page
     assert "the 60 photos that were added since" in made_again
 
 

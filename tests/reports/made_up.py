@@ -35,19 +35,26 @@ def photos(folder: Path, names: Sequence[str]) -> list[Path]:
     return [folder / name for name in names]
 
 
-def output(folder: Path, taken_from: Path, chunks: Sequence[Sequence[Row]], **record: Any) -> Path:
-    """An output that is at `chunks`, each of which took ten seconds, two at a time."""
+def output(
+    folder: Path,
+    taken_from: Path,
+    chunks: Sequence[Sequence[Row]],
+    run_id: str = RUN,
+    took_s: float = 10.0,
+    **record: Any,
+) -> Path:
+    """An output that is at `chunks`, each of which took so long, two at a time."""
     (folder / "_stagewright" / "runs").mkdir(parents=True)
     for number, rows in enumerate(chunks):
-        add_chunk(folder, number, rows)
+        add_chunk(folder, number, rows, run_id, took_s)
     said = {
         **_RECORD,
         "source": {"path": str(taken_from), "format": "images", "follow_links": False},
         **record,
     }
     (folder / "_stagewright" / "job.json").write_text(json.dumps(said))
-    run = {"run_id": RUN, "since": "2023-11-14T22:13:15+00:00", "ended": "2023-11-14T23:00:00+00:00"}
-    (folder / "_stagewright" / "runs" / f"{RUN}.json").write_text(json.dumps(run))
+    run = {"run_id": run_id, "since": "2023-11-14T22:13:15+00:00", "ended": "2023-11-14T23:00:00+00:00"}
+    (folder / "_stagewright" / "runs" / f"{run_id}.json").write_text(json.dumps(run))
     return folder
 
 
@@ -64,16 +71,18 @@ _RECORD: dict[str, Any] = {
 }
 
 
-def add_chunk(folder: Path, number: int, rows: Sequence[Row]) -> None:
+def add_chunk(
+    folder: Path, number: int, rows: Sequence[Row], run_id: str = RUN, took_s: float = 10.0
+) -> None:
     statuses = [row.status for row in rows]
-    began = BEGAN + 10 * (number // 2)
+    began = BEGAN + took_s * (number // 2)
     said = {
-        "run_id": RUN,
+        "run_id": run_id,
         "rows": len(rows),
         "by_status": {status: statuses.count(status) for status in statuses},
         "began": began,
-        "ended": began + 10,
-        "writing_s": 0.5,
+        "ended": began + took_s,
+        "writing_s": took_s / 20,
     }
     table = _table(rows).replace_schema_metadata({b"stagewright": json.dumps(said).encode()})
     pq.write_table(table, folder / f"part-0001-{number:06d}-{JOB}.parquet")

@@ -12,15 +12,23 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from jobs.scoring import reported
+from jobs import reports
 from jobs.scoring.place.stores import Folder
 from registry import Registry
 from tests.reports.made_up import LABELS, Row, output, photos
+from tests.reports.shop import Shop
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=document.title=1>\"'\u202egpj.jpg"
 PICTURES = os.environ.get("STAGEWRIGHT_PICTURES")
 WIDTHS = {"wide": 1100, "narrow": 390}
+PICTURED = {
+    ("report", "light", "wide"),
+    ("report", "dark", "narrow"),
+    ("evaluation", "light", "wide"),
+    ("comparison", "light", "wide"),
+}
+HEIGHTS = {"wide": 1700, "narrow": 900}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +40,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     bad = Row("file:/in/cut.jpg", status="truncated", error="JPEG is cut off after 812 bytes")
     folder = output(folder / "scored", folder / "in", [rows[:20], rows[20:45], [*rows[45:], bad]])
-    made = reported.report(Registry(f"file://{folder}/no-registry"), str(folder))
+    made = reports.report(Registry(f"file://{folder}/no-registry"), str(folder))
     assert Folder(made.output).read("_stagewright/report.html")
     return Path(made.at)
 
@@ -62,13 +70,19 @@ def opened(browser: Browser, file: Path, scheme: str, width: str, *, with_axe: b
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_is_accessible_and_fits(browser: Browser, page_file: Path, scheme: str, width: str) -> None:
-    page = opened(browser, page_file, scheme, width, with_axe=True)
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES, f"report-{scheme}-{width}.png"), full_page=width == "wide")
+@pytest.mark.parametrize("name", ["report", "evaluation", "comparison"])
+def test_a_page_is_accessible_and_fits(
+    browser: Browser, shop: Shop, name: str, scheme: str, width: str
+) -> None:
+    page = opened(browser, shop.pages[name], scheme, width, with_axe=True)
+    if PICTURES and (name, scheme, width) in PICTURED:
+        clip = {"x": 0, "y": 0, "width": WIDTHS[width], "height": HEIGHTS[width]}
+        page.screenshot(path=Path(PICTURES, f"{name}-{scheme}-{width}.png"), full_page=True, clip=clip)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert page.locator("img").count() >= 6
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(17, 22, 28)" if scheme == "dark" else "rgb(255, 255, 255)")
     page.context.close()

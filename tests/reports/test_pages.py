@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import xml.etree.ElementTree as ElementTree
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from jobs import reports
 from jobs.cli import cli, exit_code
 from jobs.errors import InputError
 from jobs.reporting import drawing
@@ -23,6 +23,7 @@ from jobs.reporting.timing import Chunk, times
 from jobs.scoring import reported
 from jobs.scoring.place.stores import Folder
 from registry import Registry
+from tests.reports.html import Page
 from tests.reports.made_up import LABELS, Row, add_chunk, output, photos
 
 HOSTILE = [
@@ -33,39 +34,6 @@ HOSTILE = [
     "x" * 200 + ".jpg",
     "\u0645\u0631\u062d\u0628\u0627.jpg",
 ]
-VOID = {"meta", "img", "br", "link", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text; fails where tags are not closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs)
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        if self._open[-1:] != ["style"]:
-            self.text.append(data)
-
-    def all(self, *names: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag in names]
 
 
 @pytest.fixture
@@ -323,23 +291,23 @@ def test_the_command_writes_the_page_beside_the_record(scored: Path, tmp_path: P
 def test_the_command_writes_the_page_where_it_is_told(
     registry: Registry, scored: Path, tmp_path: Path
 ) -> None:
-    made = reported.report(registry, str(scored), str(tmp_path / "page.html"))
+    made = reports.report(registry, str(scored), str(tmp_path / "page.html"))
     assert (tmp_path / "page.html").read_text() == made.page
     assert not (scored / "_stagewright" / "report.html").exists()
 
 
 def test_what_is_no_output_is_refused(registry: Registry, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no output of a scoring job, and no id of a run") as refused:
-        reported.report(registry, str(tmp_path))
+    with pytest.raises(InputError, match=r"no output of a scoring job.*and no id of a run") as refused:
+        reports.report(registry, str(tmp_path))
     assert exit_code(refused.value) == 2
 
 
 def test_a_place_where_no_page_can_be_is_refused(registry: Registry, scored: Path) -> None:
     with pytest.raises(InputError, match="cannot be written to '/nowhere"):
-        reported.report(registry, str(scored), "/nowhere/x.html")
+        reports.report(registry, str(scored), "/nowhere/x.html")
 
 
 def test_an_output_that_is_damaged_is_refused(registry: Registry, scored: Path) -> None:
     (scored / "part-0001-000009-0a1b2c3d.parquet").write_bytes(b"no parquet")
     with pytest.raises(InputError, match="cannot be read"):
-        reported.report(registry, str(scored))
+        reports.report(registry, str(scored))
