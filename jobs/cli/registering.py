@@ -8,7 +8,7 @@ from registry import Registry
 
 from . import documents
 from .job_options import TRANSFORM
-from .shared import AS_JSON, BECAUSE, NAME, answer, pairs, say
+from .shared import AS_JSON, BECAUSE, NAME, Size, answer, pairs, say
 
 
 @click.command()
@@ -36,7 +36,12 @@ from .shared import AS_JSON, BECAUSE, NAME, answer, pairs, say
     "--labels", metavar="FILE", help="One label a line, or a JSON list, in the order of the logits."
 )
 @click.option("--preprocess", metavar="FILE", help="Preprocess as JSON, in place of the five options below.")
-@click.option("--resize", metavar="N", type=int, help="Length of the shorter edge, in pixels.")
+@click.option(
+    "--resize",
+    metavar="N|HxW",
+    type=Size(),
+    help="Length of the shorter edge, in pixels; or height and width, such as 300x300.",
+)
 @click.option("--crop", metavar="N", type=int, help="Edge of the centre crop, in pixels.")
 @click.option(
     "--interpolation",
@@ -54,13 +59,14 @@ from .shared import AS_JSON, BECAUSE, NAME, answer, pairs, say
     "--kind",
     default="classifier",
     show_default=True,
-    help="What a prediction is: classifier, embedder, multilabel.",
+    help="What a prediction is: classifier, multilabel, detector or embedder.",
 )
 @click.option(
     "--threshold",
     metavar="0..1",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Of a multilabel: the probability from which a label fits (default: 0.5).",
+    help="Of a multilabel: the probability from which a label fits (default: 0.5). Of a detector: the score above "
+    "which something is there (default: the module's).",
 )
 @click.option("--unit-length", is_flag=True, help="Of an embedder: vectors are divided by their length.")
 @click.option(

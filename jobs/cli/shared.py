@@ -54,6 +54,21 @@ class Expectation(click.ParamType[int | str]):
         return int(text)
 
 
+class Size(click.ParamType[int | tuple[int, int]]):
+    """A length in pixels, or height and width."""
+
+    name = "N|HxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | tuple[int, int]:
+        """Raises BadParameter on anything else."""
+        height, cross, width = str(value).partition("x")
+        if not height.isdecimal() or (cross and not width.isdecimal()):
+            self.fail(f"{value!r} is neither a length in pixels nor HEIGHTxWIDTH.", param, ctx)
+        return (int(height), int(width)) if cross else int(height)
+
+
 class Moment(click.ParamType[datetime]):
     """A time in ISO 8601; UTC where it does not say."""
 

@@ -1,13 +1,13 @@
 """nn.Module + Preprocess -> one graph from uint8 photos to float32 outputs, as `.pt2` and as OpenVINO IR."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ..engines import openvino_engine, torch_engine
+from ..engines import Outputs, openvino_engine, torch_engine
 from ..engines.telemetry import no_reports
 from ..transforms.preprocess import Preprocess
 from . import outputs
@@ -51,12 +51,21 @@ class ScoringGraph(torch.nn.Module):
             raise ExportError(str(error)) from None
 
 
-def export(module: torch.nn.Module, preprocess: Preprocess, into: Path, output: str | None = None) -> int:
+Comparable = Callable[[Outputs], Outputs]
+
+
+def export(
+    module: torch.nn.Module,
+    preprocess: Preprocess,
+    into: Path,
+    output: str | None = None,
+    comparable: Comparable = lambda outputs: outputs,
+) -> int:
     """Write `model.pt2`, `model.xml` and `model.bin` into `into`; returns D, the width of the outputs.
 
     The module is exported in eval mode and stays as it was. The batch is dynamic. `output`: see
-    `outputs.chosen`. Raises ExportError where torch.export or OpenVINO cannot express the
-    module, or where their outputs differ.
+    `outputs.chosen`; `comparable`: see `ImageModel`. Raises ExportError where torch.export or OpenVINO cannot express
+    the module, or where their outputs differ.
     """
     height, width = preprocess.output_size
     graph = ScoringGraph(module, preprocess, output)
@@ -70,7 +79,7 @@ def export(module: torch.nn.Module, preprocess: Preprocess, into: Path, output: 
     _save(program, into / torch_engine.GRAPH)
     converted = _convert(program, height, width)
     ov.save_model(converted, into / openvino_engine.GRAPH, compress_to_fp16=False)
-    return _check_parity(program, converted, height, width)
+    return _check_parity(program, converted, (height, width), comparable)
 
 
 def _export(graph: ScoringGraph, height: int, width: int) -> torch.export.ExportedProgram:
@@ -136,15 +145,17 @@ def _no_telemetry() -> Iterator[None]:
             room.tm = telemetry
 
 
-def _check_parity(program: torch.export.ExportedProgram, converted: ov.Model, height: int, width: int) -> int:
+def _check_parity(
+    program: torch.export.ExportedProgram, converted: ov.Model, size: tuple[int, int], comparable: Comparable
+) -> int:
     """Both graphs on the same noise, with the smallest batch and another one. Returns D."""
-    noise = np.random.default_rng(0).integers(0, 256, (3, height, width, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (3, *size, 3), dtype=np.uint8)
     compiled = ov.Core().compile_model(converted, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     module = program.module()
     for images in (noise[:1], noise):
         with torch.no_grad():
-            expected = module(torch.from_numpy(images)).numpy()
-        found = compiled(images)[0]
+            wide = module(torch.from_numpy(images)).numpy()
+        expected, found = comparable(wide), comparable(compiled(images)[0])
         scale = max(1.0, float(np.abs(expected).max()))
         difference = float(np.abs(expected - found).max()) / scale
         if found.shape != expected.shape or not difference <= PARITY_RELATIVE:
@@ -153,7 +164,7 @@ def _check_parity(program: torch.export.ExportedProgram, converted: ov.Model, he
                 f"on {len(images)} images (allowed: {PARITY_RELATIVE}). Does the module use random numbers, or "
                 "layers that act differently in training? It is exported in eval mode."
             )
-    return int(expected.shape[1])
+    return int(wide.shape[1])
 
 
 def _first_lines(error: Exception, most: int = 6) -> str:

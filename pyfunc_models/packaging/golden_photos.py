@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..engines import Images, Outputs, Precision, device
+from ..engines import Engine, Images, Outputs, Precision, device
 from ..engines.device import Device
 from ..photos.status import RowFault
 from ..transforms.preprocess import Preprocess
@@ -19,6 +19,7 @@ from ..worker.image_model import ImageModel
 from ..worker.proving import by_pillow
 from ..worker.self_test import (
     GoldenPhoto,
+    Infer,
     SelfTest,
     SelfTestError,
     Way,
@@ -74,7 +75,7 @@ def answered(model: ImageModel, graphs: Path, offering: Offering) -> SelfTest:
     ways = {choice: by_pillow(model, DecodeChoice(choice)) for choice in offering.decodes}
     photos = tuple(_golden(name, content, ways) for name, content in draw(model.preprocess).items())
     images = _inferred(photos, ways[DecodeChoice.FULL])
-    outputs = _outputs(images, graphs, offering.precisions) if len(images) else {}
+    outputs = _outputs(images, model, graphs, offering.precisions) if len(images) else {}
     tolerances = {
         precision: _tolerance(precision, outputs[Precision.F32], found)
         for precision, found in outputs.items()
@@ -95,9 +96,8 @@ def hold(model: ImageModel, graphs: Path, offering: Offering) -> None:
             golden.check_pixels(by_pillow(model, DecodeChoice(each)), each) for each in offering.decodes
         ]
         for precision in offering.precisions:
-            golden.check_outputs(
-                images[0], open_measured(graphs, here, Precision(precision)), here, precision
-            )
+            engine = open_measured(graphs, here, Precision(precision))
+            golden.check_outputs(images[0], _infer(model, engine), here, precision)
     except SelfTestError as error:
         raise PackagingError(f"The version fails its own self-test on this machine. {error}") from error
 
@@ -134,11 +134,18 @@ def _inferred(photos: Sequence[GoldenPhoto], way: Way) -> list[Images]:
     return [image for _, image in found[:INFERRED]]
 
 
-def _outputs(images: Sequence[Images], graphs: Path, precisions: Sequence[str]) -> dict[str, Outputs]:
+def _infer(model: ImageModel, engine: Engine) -> Infer:
+    return lambda images: model.comparable(engine.submit(images)())
+
+
+def _outputs(
+    images: Sequence[Images], model: ImageModel, graphs: Path, precisions: Sequence[str]
+) -> dict[str, Outputs]:
     """Of each precision; none where they are no numbers, which nothing can be held to."""
     here = Device("cpu", threads=device.threads())
     batch = np.stack(images)
-    outputs = {name: open_measured(graphs, here, Precision(name)).submit(batch)() for name in precisions}
+    engines = {name: open_measured(graphs, here, Precision(name)) for name in precisions}
+    outputs = {name: _infer(model, engine)(batch) for name, engine in engines.items()}
     return outputs if all(np.isfinite(found).all() for found in outputs.values()) else {}
 
 

@@ -13,6 +13,7 @@ from ..photos import formats
 from ..photos.status import RowFault
 from ..worker import manifest
 from ..worker.choices import DecodeChoice
+from ..worker.frames import Placed
 from ..worker.image_model import ImageModel
 from .errors import PackagingError, PrecisionRefused
 
@@ -85,7 +86,9 @@ def calibration_images(model: ImageModel, photos: Sequence[Path]) -> list[Images
     Raises PackagingError where fewer than 20 can be.
     """
     read = [model.read(photo.read_bytes()) for photo in photos]
-    images = [image for image in read if not isinstance(image, RowFault)]
+    images = [
+        each.pixels if isinstance(each, Placed) else each for each in read if not isinstance(each, RowFault)
+    ]
     enough(len(images), [image for image in read if isinstance(image, RowFault)])
     return images
 

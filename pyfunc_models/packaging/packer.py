@@ -26,6 +26,7 @@ from ..worker.image_model import CALLABLES, LABELS, PREPROCESS, ImageModel, OwnC
 from ..worker.settings import Value
 from ..worker.spec import EXACT, ModelSpec
 from . import digests, golden_photos
+from .adapting import Adapted
 from .casting import as_f32
 from .errors import PackagingError, PackagingWarning
 from .export import export
@@ -88,21 +89,25 @@ def package(
         said = f"Photos are resized exactly, not as transforms={options.transforms}."
         warnings.warn(said, PackagingWarning, stacklevel=2)
     architecture = options.architecture or _qualified_name(module)
-    told = _settings(options)
+    _check_kind(options)
     module, cast = as_f32(module)
     if cast:
         warnings.warn(cast, PackagingWarning, stacklevel=2)
+    adapted = _adapted(module, preprocess, labels, options.kind)
+    told = _settings(options, adapted)
+    reader = _reader(preprocess, options, told)
     offering = Offering.of(options.precisions, options.decodes)
     golden = _golden(options, offering)
     with tempfile.TemporaryDirectory(prefix="stagewright-") as scratch:
         model = Path(scratch) / "model"
         model.mkdir()
-        width = export(module, preprocess, model, options.output)
+        width = export(adapted.module, preprocess, model, options.output, reader.comparable)
+        width = width if adapted.classes is None else adapted.classes
         labels_count = _write_labels(labels, width, options.kind, model)
         (model / PREPROCESS).write_text(preprocess.to_json())
         settings.write(told, model)
         pickled = _write_callables(options.own_code, model)
-        measured, reader = {}, _reader(preprocess, options, told)
+        measured = {}
         if golden:
             measured = _measured(model, reader, offering, golden)
             hold_to(measured, options.min_agreement)
@@ -141,13 +146,32 @@ def _golden(options: PackageOptions, offering: Offering) -> GoldenPhotos | None:
     return GoldenPhotos.find(Path(options.golden), calibrate=Precision.INT8 in offering.precisions)
 
 
-def _settings(options: PackageOptions) -> dict[str, Value]:
-    """All that the kind is told. Raises PackagingError, before anything is exported."""
+def _check_kind(options: PackageOptions) -> None:
     if options.kind not in kind_names():
         raise PackagingError(f"There is no kind of prediction {options.kind!r}; there are {kind_names()}.")
+    if options.own_code != OwnCode() and model_class(options.kind).has_places:
+        raise PackagingError(
+            f"A model of kind {options.kind!r} takes no callables of your own: its answers are places in the photo, "
+            "which they could not be told of."
+        )
+
+
+def _adapted(
+    module: torch.nn.Module, preprocess: Preprocess, labels: Sequence[str] | None, kind: str
+) -> Adapted:
+    """What of the module becomes the graph. Raises PackagingError where the kind can make nothing of it."""
+    if kind != "detector":
+        return Adapted(module)
+    from . import detection  # torchvision
+
+    return detection.adapt(module, preprocess, labels)
+
+
+def _settings(options: PackageOptions, adapted: Adapted) -> dict[str, Value]:
+    """All that the kind is told. Raises PackagingError, before anything is exported."""
     kind = model_class(options.kind)
     try:
-        told = settings.chosen(kind.known_settings, options.settings, options.kind)
+        told = settings.chosen(kind.known_settings, {**adapted.settings, **options.settings}, options.kind)
         kind.check_settings(told)
     except ValueError as error:
         raise PackagingError(str(error)) from None

@@ -27,6 +27,7 @@ from ..transforms.preprocess import Preprocess, resized_size
 from ..transforms.usual_photo import Photo
 from . import model_store, needs, pipeline, proving, settings
 from .choices import ContentChoice, DecodeChoice
+from .frames import Placed, frame_of
 from .self_test import SelfTest
 from .settings import Setting, Value
 from .spec import EXACT, ModelSpec
@@ -64,6 +65,8 @@ class ImageModel(PythonModel, ABC):
     outputs: ClassVar[list[ColSpec]]
     params: ClassVar[list[ParamSpec]] = []
     labelled: ClassVar[bool] = False
+    has_places: ClassVar[bool] = False
+    """Whether answers are places in the photo: then it takes no callables of a scientist's own."""
     known_settings: ClassVar[tuple[Setting, ...]] = ()
     golden: SelfTest | None = None
     """The version's self-test; None in those of before."""
@@ -152,10 +155,15 @@ class ImageModel(PythonModel, ABC):
         content: bytes | None,
         choice: DecodeChoice = DecodeChoice.FULL,
         max_pixels: int = DEFAULT_MAX_PIXELS,
-    ) -> Images | RowFault:
-        """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it, or why not."""
+    ) -> Images | Placed | RowFault:
+        """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it, or why not; where they are, if it `has_places`."""
         photo = self.decode(content, choice, max_pixels)
-        return photo if isinstance(photo, RowFault) else self.prepare(photo)
+        if isinstance(photo, RowFault):
+            return photo
+        pixels = self.prepare(photo)
+        if isinstance(pixels, RowFault) or not self.has_places:
+            return pixels
+        return Placed(pixels, frame_of(photo, self.preprocess))
 
     def decode(
         self,
@@ -253,6 +261,10 @@ class ImageModel(PythonModel, ABC):
         if self.own_code.postprocess is None:
             return outputs
         return np.asarray(self.own_code.postprocess(outputs), dtype=np.float32)
+
+    def comparable(self, outputs: Outputs) -> Outputs:
+        """What of the graph's outputs [N, D] two machines must agree in: float32 [N, D']. All, where order is fixed."""
+        return outputs
 
     def engine(self, precision: str | None, here: device.Device) -> Engine:
         """The graph on `here`, loaded once for each process. Raises ValueError on a precision that is not offered."""

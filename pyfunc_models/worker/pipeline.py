@@ -16,6 +16,7 @@ import numpy as np
 
 from ..engines import Engine, Images, Outputs
 from ..photos.status import RowFault, Status
+from .frames import Frame, Placed
 
 # Batches being decoded beside the one that the engine is given next.
 READ_AHEAD = 2
@@ -27,7 +28,7 @@ FETCHERS = 4
 Content = bytes | None
 Fetched = Content | RowFault
 Fetch = Callable[[Content], Fetched]
-Read = Callable[[Content], Images | RowFault]
+Read = Callable[[Content], Images | Placed | RowFault]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +46,24 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """`outputs` float32 [len(rows), D] of the rows that could be read; `faults` of all others, by row."""
+    """`outputs` float32 [len(rows), D] of the rows that could be read; `faults` of all others, by row.
+
+    `frames`: of each of `rows`, where what was read says one.
+    """
 
     rows: list[int]
     outputs: Outputs | None
     faults: dict[int, RowFault]
+    frames: list[Frame | None] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Batch:
     start: int
     images: Images
-    calls: list[Future[list[RowFault | None]]] = field(default_factory=list)
+    calls: list[Future[list[RowFault | Frame | None]]] = field(default_factory=list)
 
-    def wait(self) -> list[RowFault | None]:
+    def wait(self) -> list[RowFault | Frame | None]:
         return [fault for call in self.calls for fault in call.result()]
 
 
@@ -67,19 +72,21 @@ def score(contents: Sequence[Content], read: Read, engine: Engine, settings: Set
     rows: list[int] = []
     outputs: list[Outputs] = []
     faults: dict[int, RowFault] = {}
+    frames: list[Frame | None] = []
     pending: deque[Callable[[], Outputs]] = deque()
     for batch in _read_ahead(contents, read, settings):
         found = batch.wait()
-        good = [i for i, fault in enumerate(found) if fault is None]
-        faults.update({batch.start + i: fault for i, fault in enumerate(found) if fault is not None})
+        faults.update({batch.start + i: one for i, one in enumerate(found) if isinstance(one, RowFault)})
+        good = [i for i in range(len(found)) if batch.start + i not in faults]
         if not good:
             continue
         if len(pending) == engine.slots:
             outputs.append(pending.popleft()())
         pending.append(engine.submit(batch.images if len(good) == len(found) else batch.images[good]))
         rows.extend(batch.start + i for i in good)
+        frames.extend(one for one in found if not isinstance(one, RowFault))
     outputs.extend(result() for result in pending)
-    return Scored(rows, np.concatenate(outputs) if outputs else None, faults)
+    return Scored(rows, np.concatenate(outputs) if outputs else None, faults, frames)
 
 
 def _read_ahead(contents: Sequence[Content], read: Read, settings: Settings) -> Iterator[_Batch]:
@@ -109,22 +116,25 @@ def _fetched(rows: Sequence[Content], fetch: Fetch | None) -> Callable[[], Seque
     return _pool("fetch", FETCHERS).submit(lambda: [fetch(row) for row in rows]).result
 
 
-def _fill(slots: Images, contents: Callable[[], Sequence[Fetched]], read: Read) -> list[RowFault | None]:
+def _fill(
+    slots: Images, contents: Callable[[], Sequence[Fetched]], read: Read
+) -> list[RowFault | Frame | None]:
     return [_fill_row(slot, content, read) for slot, content in zip(slots, contents(), strict=True)]
 
 
-def _fill_row(slot: Images, content: Fetched, read: Read) -> RowFault | None:
+def _fill_row(slot: Images, content: Fetched, read: Read) -> RowFault | Frame | None:
     if isinstance(content, RowFault):
         return content
-    pixels = read(content)
-    if isinstance(pixels, RowFault):
-        return pixels
+    found = read(content)
+    if isinstance(found, RowFault):
+        return found
+    pixels, frame = (found.pixels, found.frame) if isinstance(found, Placed) else (found, None)
     if pixels.shape != slot.shape or pixels.dtype != np.uint8:
         # Only a scientist's own transform can do this.
-        found = f"{pixels.dtype} {list(pixels.shape)}"
-        return RowFault(Status.UNSUPPORTED, f"the transform gave {found}, not uint8 {list(slot.shape)}")
+        given = f"{pixels.dtype} {list(pixels.shape)}"
+        return RowFault(Status.UNSUPPORTED, f"the transform gave {given}, not uint8 {list(slot.shape)}")
     slot[...] = pixels
-    return None
+    return frame
 
 
 @cache

@@ -46,7 +46,12 @@ def prove(
     full = by_pillow(model, DecodeChoice.FULL)
     once(
         (model.verified, here, precision),
-        lambda: golden.check_outputs(golden.check_pixels(full, DecodeChoice.FULL), engine, here, precision),
+        lambda: golden.check_outputs(
+            golden.check_pixels(full, DecodeChoice.FULL),
+            lambda images: model.comparable(engine.submit(images)()),
+            here,
+            precision,
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engines import Engine, Images, Outputs
+from ..engines import Images, Outputs
 from ..engines.device import Device
 from ..photos.status import RowFault
 from ..transforms.usual_photo import Photo
@@ -30,6 +30,8 @@ _LIBRARIES = ("pillow", "numpy", "openvino", "torch")
 _SHOWN = 12
 # Outputs of a head that was never trained are 0, or what is left of a sum that should be.
 _NOTHING = 1e-6
+
+Infer = Callable[[Images], Outputs]
 
 _passed: set[Hashable] = set()
 _lock = Lock()
@@ -127,16 +129,19 @@ class SelfTest:
         return made
 
     def check_outputs(
-        self, photos: Sequence[tuple[str, Images]], engine: Engine, here: Device, precision: str
+        self, photos: Sequence[tuple[str, Images]], infer: Infer, here: Device, precision: str
     ) -> None:
-        """Raises SelfTestError where the graph's outputs are further off than the precision may be."""
+        """Raises SelfTestError where the graph's outputs are further off than the precision may be.
+
+        `infer`: uint8 [N, H, W, 3] -> what of the outputs is comparable, float32 [N, D].
+        """
         expected = self.outputs.get(precision)
         if expected is None or not len(expected):
             return
         tolerance = self.tolerances[precision]
         allowed = max(tolerance, CUDA_TOLERANCE) if here.kind == "cuda" else tolerance
         asked = photos[: len(expected)]
-        found = engine.submit(np.stack([image for _, image in asked]))()
+        found = infer(np.stack([image for _, image in asked]))
         for (name, _), mine, theirs in zip(asked, found, expected, strict=True):
             off = relative_difference(theirs, mine)
             if not off <= allowed:  # not a number is no answer

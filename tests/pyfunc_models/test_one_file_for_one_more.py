@@ -128,7 +128,7 @@ print(json.dumps([kind_names(), found["brightness"].tolist()[:-1], found["status
 
 def test_a_kind_in_a_file_of_its_own_is_packaged_loaded_and_answers(together: list[Any]) -> None:
     kinds, (darker, brighter), status = together[0]
-    assert kinds == ["brightness", "classifier", "embedder", "multilabel"]
+    assert kinds == ["brightness", "classifier", "detector", "embedder", "multilabel"]
     assert 0 < darker < brighter < 1
     assert status == "empty"
 

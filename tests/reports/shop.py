@@ -19,9 +19,9 @@ from PIL import Image
 
 from jobs.comparison import reported as of_comparison
 from jobs.evaluation import kept as of_evaluation
+from jobs.evaluation import metrics
 from jobs.evaluation.measure import Truth
 from jobs.evaluation.of_classifier import MEASURE
-from jobs.evaluation import metrics
 from jobs.scoring import reported
 from jobs.scoring.place.stores import Folder
 from jobs.scoring.sources import Source
