@@ -8,6 +8,7 @@ RegistryError
 │   ├── InvalidTag            a tag in our own namespace
 │   ├── InvalidReason         a `because` that is too long for the ledger
 │   ├── InvalidPackage        a folder that is no packaged model, or a damaged one
+│   ├── RunRefused            a run where these credentials may have none
 │   └── NotFound
 │       ├── ModelNotFound
 │       ├── VersionNotFound
@@ -80,6 +81,10 @@ class InvalidReason(UserError):
 
 class InvalidPackage(UserError):
     """A folder that is not a packaged model, or not an intact one."""
+
+
+class RunRefused(UserError):
+    """These credentials may not make a run there, or not write into it; says which right is missing."""
 
 
 class NotFound(UserError):

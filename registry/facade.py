@@ -225,9 +225,24 @@ class Registry:
         tags: Mapping[str, str] | None = None,
         version: ModelVersion | None = None,
     ) -> str:
-        """Begin an MLflow run and give its id; a run of a version is found again by `jobs_of`."""
+        """Begin an MLflow run and give its id; a run of a version is found again by `jobs_of`. Raises RunRefused."""
         stage = {keys.RUN_STAGE: version.stage.value} if version else {}
         return self._client.runs.start(experiment, name, {**(tags or {}), **_link(version), **stage})
+
+    def resume_run(
+        self,
+        run_id: str,
+        tags: Mapping[str, str] | None = None,
+        version: ModelVersion | None = None,
+        experiment: str | None = None,
+    ) -> str:
+        """Have an MLflow run that is there say what a new one of `start_run` would.
+
+        It has to be of `experiment`, if any is given. Raises RunNotFound, RunRefused, and UserError where it was
+        deleted or is of another experiment.
+        """
+        stage = {keys.RUN_STAGE: version.stage.value} if version else {}
+        return self._client.runs.resume(run_id, experiment, {**(tags or {}), **_link(version), **stage})
 
     def end_abandoned_runs(self, experiment: str) -> list[str]:
         """End as KILLED the runs of an experiment whose process, on this machine, is gone without a word; their ids."""

@@ -508,3 +508,26 @@ class MlflowServer:
         unset = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}
         kept = {key: value for key, value in os.environ.items() if key not in unset}
         return {**kept, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+class AuthenticatedMlflowServer(MlflowServer):
+    """The same, and everybody has to say who they are: nobody but its administrator has any right to begin with."""
+
+    ADMIN = ("admin", "password-of-the-administrator")
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--app-name", "basic-auth"]
+
+    def _environment(self) -> dict[str, str]:
+        settings = self.artifacts_dir.parent / "basic-auth.ini"
+        settings.write_text(
+            "[mlflow]\n"
+            "default_permission = NO_PERMISSIONS\n"
+            f"database_uri = sqlite:///{settings.with_suffix('.db')}\n"
+            f"admin_username = {self.ADMIN[0]}\n"
+            f"admin_password = {self.ADMIN[1]}\n"
+            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        )
+        settings.chmod(0o600)
+        said = {"MLFLOW_AUTH_CONFIG_PATH": str(settings), "MLFLOW_FLASK_SERVER_SECRET_KEY": "of a test"}
+        return {**super()._environment(), **said}

@@ -38,7 +38,8 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any]) -> None:
         with _log(given["verbose"]) as log, starting.started(*asked, log) as start:
             job, check, run = load()
             registry = Registry()
-            _end_abandoned(registry, given["experiment"])
+            if not given.get("no_record"):
+                _end_abandoned(registry, given["experiment"])
             subject = check(registry, job)
             with faults.explained(faults.AGAIN):
                 spark = start.session(*workers.for_models(subject.models, *asked, say))

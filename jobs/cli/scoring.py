@@ -42,6 +42,11 @@ from .running import Command, carry_out
 @MAX_PIXELS
 @PHOTO_TIMEOUT
 @click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Classes in `top` (default: 5).")
+@click.option(
+    "--no-record",
+    is_flag=True,
+    help="Make no MLflow run: the registry is read, and nothing is written to it.",
+)
 @RUNNING
 def score(uri: str, **given: Any) -> None:
     """Score photos with the version that URI means, such as models:/NAME/Production."""

@@ -31,7 +31,8 @@ class ScoreJob:
 
     `quarantine`: a folder for the rows without a prediction once more, with the photos' bytes by `quarantine_bytes`.
     `follow`: where the output holds other answers than are asked for, all is scored again to take its place.
-    `experiment`: where the run goes; by default MLFLOW_EXPERIMENT_NAME, else `stagewright-jobs`.
+    `experiment`: where the run goes; by default MLFLOW_EXPERIMENT_NAME, else `stagewright-jobs`. `record`: whether
+    there is one at all.
     """
 
     model: str
@@ -43,6 +44,7 @@ class ScoreJob:
     follow: bool = False
     quarantine: str | None = None
     quarantine_bytes: bool = False
+    record: bool = True
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
@@ -57,6 +59,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> ScoreJob:
         follow=given["follow"],
         quarantine=given["quarantine"],
         quarantine_bytes=given["quarantine_bytes"],
+        record=not given["no_record"],
     )
 
 

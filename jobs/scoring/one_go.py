@@ -20,7 +20,7 @@ from .job import ScoreJob
 from .place import swapping
 from .place.stores import PRIVATE, Folder, Store
 from .place.work import Finished, finished_name
-from .recording import recorded
+from .recording import recorded, unrecorded
 from .report import ScoreReport, outcome
 from .sinks import Sink
 from .udf import Subject, predictions, takes_paths
@@ -51,7 +51,8 @@ def run(
     name = f"score {version.name} {version.number}"
     said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
     said[RUN_JOB] = JobKind.SCORING
-    with recorded(registry, version, name, said, job.experiment) as run:
+    made = recorded(registry, version, name, said, job.experiment) if job.record else unrecorded()
+    with made as run:
         job = replace(job, options=replace(reading.options, run_id=run.run_id))
         finished = replace(_score(reading.rows, job, subject, into, say), left_out=reading.left_out)
         run.outcome = outcome(finished)
@@ -124,4 +125,5 @@ def _score(images: DataFrame, job: ScoreJob, subject: Subject, into: Sink, say: 
         rows=rows,
         by_status=by_status,
         seconds=round(seconds, 3),
+        recorded=job.record,
     )

@@ -1,6 +1,7 @@
 """A job of any kind as an MLflow run."""
 
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from registry.tag_values import warn
 
 EXPERIMENT = "stagewright-jobs"
 EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
+RUN_VARIABLE = "MLFLOW_RUN_ID"
 
 
 class Keeper(Protocol):
@@ -48,11 +50,12 @@ def recorded(
 ) -> Iterator[Recording]:
     """The run of what is done inside, which ends with it: FAILED where that fails, KILLED where it is interrupted.
 
-    Where the registry cannot be told at the end, what was done is done all the same: one line says so, and `keeper`
-    gets the outcome.
+    Where MLFLOW_RUN_ID names a run, it is that one; as MLflow has it, once in a process. Where the registry cannot be
+    told at the end, what was done is done all the same: one line says so, and `keeper` gets the outcome. Raises
+    registry.RunRefused where these credentials may have no run there.
     """
     end_abandoned(registry, experiment)
-    recording = Recording(registry.start_run(experiment_of(experiment), name, tags, version))
+    recording = Recording(_begun(registry, version, name, tags, experiment))
     try:
         yield recording
     except BaseException as error:
@@ -64,6 +67,12 @@ def recorded(
             _finish(registry, recording, keeper)
         raise
     _finish(registry, recording, keeper)
+
+
+@contextmanager
+def unrecorded() -> Iterator[Recording]:
+    """What is done inside has no run: its rows carry an id that no registry knows."""
+    yield Recording(uuid.uuid4().hex)
 
 
 def complete(registry: Registry, kept: Iterable[tuple[str, Outcome]]) -> Iterator[str]:
@@ -87,6 +96,16 @@ def end_abandoned(registry: Registry, experiment: str | None) -> None:
 def experiment_of(given: str | None) -> str:
     """Where a job's run goes."""
     return given or os.environ.get(EXPERIMENT_VARIABLE) or EXPERIMENT
+
+
+def _begun(
+    registry: Registry, version: ModelVersion, name: str, tags: Mapping[str, str], experiment: str | None
+) -> str:
+    if run_id := os.environ.get(RUN_VARIABLE):
+        found = registry.resume_run(run_id, tags, version, experiment)
+        del os.environ[RUN_VARIABLE]
+        return found
+    return registry.start_run(experiment_of(experiment), name, tags, version)
 
 
 def _finish(registry: Registry, recording: Recording, keeper: Keeper | None) -> None:

@@ -21,7 +21,8 @@ class ScoreReport:
 
     `rows` and `by_status` are of all that the output holds, of which `rows_before` were there when the command began.
     `left_out`: files that the search for photos passed by, by reason; they are no rows. `gone` and `changed`: photos
-    that are not there any more, or are others, since they were planned; their rows stay what they were.
+    that are not there any more, or are others, since they were planned; their rows stay what they were. `recorded`:
+    whether `scoring_run_id` is that of an MLflow run.
     """
 
     model_name: str
@@ -38,6 +39,7 @@ class ScoreReport:
     rows_before: int = 0
     gone: int = 0
     changed: int = 0
+    recorded: bool = True
 
     @property
     def images_per_second(self) -> float:
@@ -75,7 +77,7 @@ class ScoreReport:
             f"rows     {self.rows:,}  ({_counts(self.by_status)}){self._before()}",
             f"speed    {self.images_per_second:,.1f} images a second, {self.seconds:,.1f} s",
             f"output   {self.output}",
-            f"run      {self.scoring_run_id}",
+            f"run      {self.scoring_run_id}{'' if self.recorded else ' (in rows only: --no-record)'}",
         ]
 
     def _before(self) -> str:

@@ -3,13 +3,14 @@
 import json
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from registry import ModelVersion, Registry, RegistryError, Run
+from registry import ModelVersion, Registry, RegistryError, Run, RunNotFound
 from registry.tags import RUN_STAGE
 
 from ..errors import InputError, JobError
@@ -41,8 +42,8 @@ class Whole:
     kept: Kept
 
 
-def keep(registry: Registry, store: Store, run_id: str, say: Say) -> None:
-    """Write the page and its figures beside the output, and log both to the job's run.
+def keep(registry: Registry, store: Store, run_id: str | None, say: Say) -> None:
+    """Write the page and its figures beside the output, and log both to the job's run, if it has one.
 
     What was scored is scored: where no page can be made, a line says why, and the job ends as it would.
     """
@@ -51,6 +52,8 @@ def keep(registry: Registry, store: Store, run_id: str, say: Say) -> None:
         files = {FILE: whole.page.encode(), figures.FILE: json.dumps(whole.kept.document()).encode()}
         for name, content in files.items():
             store.put(f"{PRIVATE}/{name}", content)
+        if run_id is None:
+            return
         with tempfile.TemporaryDirectory(prefix="stagewright-report-") as folder:
             for name, content in files.items():
                 Path(folder, name).write_bytes(content)
@@ -143,14 +146,20 @@ class _Asked:
     def of(cls, registry: Registry, store: Store, known: JobRecord) -> "_Asked":
         try:
             version = registry.resolve(known.pinned_uri)
-            run_id = _last_run(store)
-            return cls(version, registry.run(run_id) if run_id else None)
+            return cls(version, _run(registry, _last_run(store)))
         except RegistryError as error:
             return cls(fault=str(error))
 
     @property
     def stage(self) -> str | None:
         return self.run.tags.get(RUN_STAGE) if self.run else None
+
+
+def _run(registry: Registry, run_id: str) -> Run | None:
+    """None where it is no run that the registry has: the job made none, or somebody has deleted it."""
+    with suppress(RunNotFound):
+        return registry.run(run_id) if run_id else None
+    return None
 
 
 def _last_run(store: Store) -> str:

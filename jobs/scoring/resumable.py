@@ -27,7 +27,7 @@ from .place.record import JobRecord
 from .place.stores import Folder, Store
 from .place.work import Finished, Output, State, Watch
 from .place.writer import Told
-from .recording import Recording, recorded
+from .recording import Recording, recorded, unrecorded
 from .report import ScoreReport, in_order, outcome
 from .udf import Subject
 
@@ -65,7 +65,8 @@ def run(
         begun.check_meant(store, found, subject.version)
         if found.line:
             say(found.line)
-        runs.complete(store, registry, say)
+        if job.record:
+            runs.complete(store, registry, say)
         parts = chunks.parts_of(spark, job, subject, store, say)
         known = found.record or begun.new_record(job.model, subject.version, now(job))
         command = _Command(spark, registry, job, subject, _output(job, store, known), say)
@@ -109,7 +110,8 @@ def _go_on(command: _Command, input_: Input) -> ScoreReport:
     with _recorded(command) as run:
         finished = _score(command, input_, state, before, run.run_id)
         run.outcome = outcome(finished)
-        reported.keep(command.registry, command.output.store, run.run_id, command.say)
+        run_id = run.run_id if command.job.record else None
+        reported.keep(command.registry, command.output.store, run_id, command.say)
         finished.check_budget(command.job.max_error_rate)
     return finished
 
@@ -117,6 +119,10 @@ def _go_on(command: _Command, input_: Input) -> ScoreReport:
 @contextmanager
 def _recorded(command: _Command) -> Iterator[Recording]:
     version, job, store = command.subject.version, command.job, command.output.store
+    if not job.record:
+        with unrecorded() as run:
+            yield run
+        return
     name = f"score {version.name} {version.number}"
     said = {"requested": job.model, "input": job.source.path, "output": job.sink.path}
     said[RUN_JOB] = JobKind.SCORING
@@ -134,6 +140,7 @@ def _score(command: _Command, input_: Input, state: State, before: Counts, run_i
     def report(there: Counts) -> ScoreReport:
         seconds = round(time.monotonic() - started, 3)
         about = {"rows_before": before.rows, "scoring_run_id": run_id, "seconds": seconds}
+        about["recorded"] = command.job.record
         return _report(command, there, {**about, **_of_input(input_, state)})
 
     watch = Watch(before, lambda: input_.parts.rows(all_of(command.output.store)), command.job.max_error_rate)

@@ -16,11 +16,12 @@ from mlflow.tracking import MlflowClient
 from registry import tags
 from registry.client import downloads
 from registry.client.entities import LoggedModel, RegisteredModel, version_of
-from registry.client.faults import PRESENT, Allowed, Faults
+from registry.client.faults import FORBIDDEN, PRESENT, Allowed, Faults
 from registry.client.runs import Runs
 from registry.client.searching import pages, quoted
 from registry.connection import Address, probe_database
 from registry.errors import (
+    AccessDenied,
     AliasNotFound,
     ModelNotFound,
     NotFound,
@@ -51,8 +52,13 @@ class Client:
     def model(self, name: str) -> RegisteredModel:
         """Aliases and tags of a registered model. Raises ModelNotFound."""
         try:
-            with self._faults.calls():
+            with self._faults.calls(allowed=FORBIDDEN):
                 found = self._mlflow.get_registered_model(name)
+        except Allowed:
+            raise AccessDenied(
+                f"These credentials may not read the model {name!r} of {self.address}: they lack READ on it.",
+                "Have it granted.",
+            ) from None
         except NotFound:
             raise ModelNotFound(
                 f"There is no registered model {name!r} in {self.address}.",

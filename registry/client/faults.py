@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
-from requests.exceptions import ChunkedEncodingError, Timeout
+from requests.exceptions import ChunkedEncodingError, HTTPError, Timeout
 from requests.exceptions import ConnectionError as NoConnection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,7 +25,11 @@ from registry.errors import (
 
 _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 PRESENT = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
-_DENIED = frozenset({"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"})
+# Who asks is known, and may not.
+FORBIDDEN = frozenset({"PERMISSION_DENIED"})
+_UNAUTHORIZED_STATUS, _FORBIDDEN_STATUS = 401, 403
+_WHO = "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
+_DENIED = FORBIDDEN | {"CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"}
 # A server that lost an endpoint answers by code, Unity Catalog by words under a code for anything.
 _UNSUPPORTED = frozenset({"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "NOT_IMPLEMENTED"})
 _UNSUPPORTED_SAID = ("is unsupported", "is not supported", "not implemented")
@@ -106,6 +110,15 @@ class Faults:
             raise self._ours(fault, time.monotonic() - started) from fault
         except (SQLAlchemyError, ImportError, NoConnection, Timeout, ChunkedEncodingError) as fault:
             raise self._unreachable(str(fault), time.monotonic() - started) from fault
+        except HTTPError as fault:  # of files, which are no calls
+            status = None if fault.response is None else fault.response.status_code
+            if status == _FORBIDDEN_STATUS:
+                raise self._forbidden("permission denied for its files") from fault
+            if status == _UNAUTHORIZED_STATUS:
+                raise AccessDenied(f"{self._address} refuses its files.", _WHO) from fault
+            raise RegistryFault(
+                f"{self._address} cannot be used: its files are answered by {status}."
+            ) from fault
         except OSError as fault:
             if (said := machine.explain(fault)) is not None:
                 raise MachineFault(said) from fault
@@ -115,14 +128,20 @@ class Faults:
         said = str(fault.message)
         if fault.error_code in _SILENT or (said.startswith(_NO_ANSWER) and _any_in(_FAILED_WITH, said)):
             return self._unreachable(said, waited_s)
+        if fault.error_code in FORBIDDEN:
+            return self._forbidden(_body(said))
         if fault.error_code in _DENIED:
-            return AccessDenied(
-                f"{self._address} refuses: {_first_line(said)}",
-                "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.",
-            )
+            return AccessDenied(f"{self._address} refuses: {_body(said)}.", _WHO)
         if fault.error_code in _ABSENT:
             return NotFound(f"{self._address} does not have it: {_first_line(said)}")
         return RegistryFault(f"{self._address} answers: {_first_line(said)}")
+
+    def _forbidden(self, said: str) -> AccessDenied:
+        return AccessDenied(
+            f"{self._address} knows these credentials and refuses: {said}.",
+            "A job takes READ on the model and on the experiment that its versions were registered in, and EDIT on the "
+            "experiment of its run.",
+        )
 
     def _unreachable(self, said: str, waited_s: float) -> RegistryUnreachable:
         why = next((plain for pattern, plain in _SAID if re.search(pattern, said)), _first_line(said))
@@ -138,6 +157,12 @@ def _is_unsupported(fault: MlflowException) -> bool:
 
 def _any_in(parts: tuple[str, ...], text: str) -> bool:
     return any(part in text for part in parts)
+
+
+def _body(said: str) -> str:
+    """What the server itself said, where MLflow's client quotes it."""
+    found = re.search(r"Response body: '(.*)'", said, re.DOTALL)
+    return _first_line(found[1] if found else said)
 
 
 def _first_line(text: str) -> str:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, RunInfo, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from registry import tags
 from registry.client.entities import run_of
-from registry.client.faults import PRESENT, Faults
+from registry.client.faults import FORBIDDEN, PRESENT, Allowed, Faults
 from registry.client.searching import pages, quoted
 from registry.connection import Address
-from registry.errors import RegistryFault, RunNotFound, UserError
+from registry.errors import RegistryFault, RunNotFound, RunRefused, UserError
 from registry.processes import Process
 from registry.runs import Outcome, Run, RunStatus
 
@@ -38,8 +39,11 @@ class Runs:
         self._address = address
 
     def start(self, experiment: str, name: str, said: Mapping[str, str]) -> str:
-        """Begin a run in an experiment, which is made where it does not exist; gives the run's id."""
-        with self._faults.calls():
+        """Begin a run in an experiment, which is made where it does not exist; gives the run's id.
+
+        Raises RunRefused where these credentials may not.
+        """
+        with self._permitted(f"make a run in the experiment {experiment!r}"):
             made = self._mlflow.create_run(
                 self._experiment_id(experiment),
                 run_name=name,
@@ -47,6 +51,43 @@ class Runs:
                 start_time=_now_ms(),
             )
         return str(made.info.run_id)
+
+    def resume(self, run_id: str, experiment: str | None, said: Mapping[str, str]) -> str:
+        """Have a run that is there go on, as MLflow has it for MLFLOW_RUN_ID; gives its id.
+
+        `experiment`: the one that it has to be of, if any. Raises RunNotFound, RunRefused, and UserError where the run
+        was deleted or is of another experiment.
+        """
+        with self._permitted(f"write into the run {run_id!r}, if there is one,", absent=_no_run(run_id)):
+            self._check_resumable(self._mlflow.get_run(run_id).info, experiment)
+            self._mlflow.update_run(run_id, RunStatus.RUNNING.value)
+            self._mlflow.log_batch(
+                run_id, tags=[RunTag(key, str(value)) for key, value in {**_of_process(), **said}.items()]
+            )
+        return run_id
+
+    def _check_resumable(self, info: RunInfo, experiment: str | None) -> None:
+        if info.lifecycle_stage != "active":
+            raise UserError(f"The run {info.run_id!r} was deleted.", "Restore it, or unset MLFLOW_RUN_ID.")
+        place = self._mlflow.get_experiment(info.experiment_id).name if experiment is not None else None
+        if place != experiment:
+            raise UserError(
+                f"The run {info.run_id!r} is of the experiment {place!r}, and not of {experiment!r}.",
+                "Leave --experiment out, or unset MLFLOW_RUN_ID.",
+            )
+
+    @contextmanager
+    def _permitted(self, to: str, absent: RunNotFound | None = None) -> Iterator[None]:
+        """Requests that take a right of their own. Raises RunRefused where these credentials lack it."""
+        try:
+            with self._faults.calls(allowed=FORBIDDEN, absent=absent):
+                yield
+        except Allowed:
+            raise RunRefused(
+                f"These credentials may not {to} of {self._address}: they lack EDIT on the experiment.",
+                "Have it granted, or name an experiment of your own by --experiment or MLFLOW_EXPERIMENT_NAME. "
+                "`stagewright score --no-record` goes on without a run.",
+            ) from None
 
     def end_abandoned(self, experiment: str) -> list[str]:
         """End as KILLED what says RUNNING in an experiment while its process, on this machine, is gone; their ids.

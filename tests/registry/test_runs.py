@@ -74,3 +74,14 @@ def test_nothing_is_printed(server_uri: str, name: str, capfd: pytest.CaptureFix
     server = Registry(server_uri)
     server.finish_run(server.start_run(f"quiet-{name}", "score"), Outcome())
     assert capfd.readouterr().out == ""
+
+
+def test_a_run_that_is_there_goes_on_and_another_is_not_found(reg: Registry, name: str) -> None:
+    run_id = reg.start_run(name, "night", {"night": "7"})
+    reg.finish_run(run_id, Outcome(metrics={"before": 1.0}))
+    assert reg.resume_run(run_id, {"input": "photos"}) == run_id
+    found = reg.run(run_id)
+    assert (found.status, found.name, found.metrics) == (RunStatus.RUNNING, "night", {"before": 1.0})
+    assert {"night": "7", "input": "photos"}.items() <= found.tags.items()
+    with pytest.raises(RunNotFound, match="There is no run"):
+        reg.resume_run("0" * 32)
