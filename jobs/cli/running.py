@@ -11,7 +11,8 @@ from registry import Registry
 from .. import scratch
 from ..errors import ErrorBudgetExceeded, JobFailed, SparkUnavailable
 from . import interrupts
-from .shared import answer, pairs, say
+from .bar import telling
+from .shared import answer, pairs
 
 
 class Subject(Protocol):
@@ -33,9 +34,9 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any]) -> None:
     """
     from ..spark import faults, starting, workers
 
-    asked = given["master"], pairs(given["conf"], "--conf")
+    asked, verbose = (given["master"], pairs(given["conf"], "--conf")), given["verbose"]
     try:
-        with _log(given["verbose"]) as log, starting.started(*asked, log) as start:
+        with telling(verbose) as say, _log(verbose) as log, starting.started(*asked, log) as start:
             job, check, run = load()
             registry = Registry()
             if not given.get("no_record"):

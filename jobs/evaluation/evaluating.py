@@ -23,7 +23,7 @@ from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
 from ..scoring.sources import Source
 from ..spark.faults import ANEW, explained
-from ..spark.progress import progress
+from ..spark.progress import Known, progress
 from . import kept, labelled, of_classifier, of_multilabel
 from .labelled import NAME, PHOTO_DIGEST, TRUTH, Labels
 from .measure import Measure, Truth
@@ -161,8 +161,9 @@ def _scored(
         labelled.digest_line().alias("line"),
     ]
     answers = udf.predictions(images, subject.scored, options).select(*columns)
+    total = len(subject.labels.classes)
     started = time.monotonic()
-    with explained(ANEW), progress(images.sparkSession, say):
+    with explained(ANEW), progress(images.sparkSession, say, lambda: Known(total=total)):
         rows = answers.collect()
     seconds = time.monotonic() - started
     photos = pd.DataFrame([row.asDict() for row in rows])

@@ -92,7 +92,7 @@ def _whole(registry: Registry, store: Store, known: JobRecord) -> Whole:
         stage=asked.stage,
         facts=_facts(store, known, asked),
         finished=finished.through > 0 and all(each.number <= finished.through for each in plans),
-        planned=sum(each.rows for each in plans) if not any(each.split for each in plans) else None,
+        planned=plan.known_rows(plans),
         rows=rows,
         times=times,
         pictures=shown.by_key,

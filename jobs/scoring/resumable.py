@@ -13,7 +13,7 @@ from registry.tags import RUN_JOB
 
 from ..errors import JobFailed
 from ..spark.faults import explained
-from ..spark.progress import progress
+from ..spark.progress import Known, progress
 from ..spark.settings import set_for_now
 from . import chunks, one_go, outputs, reported
 from .chunks import Input
@@ -22,7 +22,7 @@ from .place import begun, record, runs, work
 from .place.counting import Counts
 from .place.delta import FORMAT, Commits
 from .place.owner import owned
-from .place.plan import all_of
+from .place.plan import all_of, known_rows
 from .place.record import JobRecord
 from .place.stores import Folder, Store
 from .place.work import Finished, Output, State, Watch
@@ -160,7 +160,13 @@ def _write(command: _Command, input_: Input, state: State, run_id: str, watch: W
     stamped = replace(job, options=replace(job.options, run_id=run_id))
     record.remember_schema(output.store, input_.schema.json())
     output.create(input_.schema)
-    with explained(), progress(command.spark, command.say):
+    total, before = known_rows(all_of(output.store)), watch.now().rows
+
+    def known() -> Known:
+        now = watch.now()
+        return Known(before, now.rows - before, now.bad, total)
+
+    with explained(), progress(command.spark, command.say, known):
         told = work.write(output, input_.unscored(stamped, command.subject, rows), run_id, watch)
     work.write_empty(output, input_.schema)
     return told

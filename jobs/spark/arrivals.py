@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,7 @@ from pyspark import TaskContext, cloudpickle
 
 from registry.trust.manifest import MANIFEST
 
-from . import hangs
+from . import hangs, tally
 from .isolation import Isolated
 
 # Spelt by pyfunc_models too, which travels in the version that the model was packaged with.
@@ -66,19 +67,24 @@ class Sent:
 
 
 def guarded(
-    answer: Answer, sent: Sent, fetched_by_workers: bool, photo_timeout_s: float = PHOTO_TIMEOUT_S
+    answer: Answer,
+    sent: Sent,
+    fetched_by_workers: bool,
+    photo_timeout_s: float = PHOTO_TIMEOUT_S,
+    tally_file: str | None = None,
 ) -> Answer:
     """The function of MLflow's UDF, which loads a directory only if it holds what was sent.
 
     `fetched_by_workers`: whether MLflow has each worker look for the model under a name that others can guess, as on
     Spark Connect; it then looks in a folder of the worker's own. The function raises RuntimeError on a worker where a
     file is missing, changed or added. A photo that takes `photo_timeout_s` to read ends the worker, and a task that is
-    tried again reads photos in a child process: see `isolation`.
+    tried again reads photos in a child process: see `isolation`. `tally_file`: see `tally`.
     """
     files, apart = dict(sent.files), sent.apart
 
     def checked(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        restore = _intercept(files, apart, fetched_by_workers, photo_timeout_s)
+        watched = partial(_watched, photo_timeout_s=photo_timeout_s, tally_file=tally_file)
+        restore = _intercept(files, apart, fetched_by_workers, photo_timeout_s, watched)
 
         def after_loading() -> Iterator[pd.Series]:
             # MLflow loads before it asks for rows, and rows may come from another UDF, which loads then.
@@ -99,7 +105,11 @@ def guarded(
 
 
 def _intercept(
-    files: dict[str, str], apart: frozenset[str], fetched_by_workers: bool, photo_timeout_s: float
+    files: dict[str, str],
+    apart: frozenset[str],
+    fetched_by_workers: bool,
+    photo_timeout_s: float,
+    watched: Callable[[Any], None],
 ) -> Callable[[], None]:
     """Have whatever MLflow loads in this process compared first; returns what ends that."""
     # The module itself, not the loader that MLflow has in its place until somebody imports it.
@@ -118,7 +128,7 @@ def _intercept(
         loaded = _loaded(original, folder, *args, **kwargs)
         _memory().update({known: True, _digest_of(files): True})
         isolated = Isolated(folder, photo_timeout_s, check=lambda: _compare(folder, files, apart))
-        hangs.watch(loaded.unwrap_python_model(), photo_timeout_s)
+        watched(loaded.unwrap_python_model())
         return _isolating(_known_by_content(loaded, files), isolated, files)
 
     def restore() -> None:
@@ -128,6 +138,12 @@ def _intercept(
 
     pyfunc.load_model = load_checked
     return restore
+
+
+def _watched(model: Any, photo_timeout_s: float, tally_file: str | None) -> None:
+    if tally_file is not None:
+        tally.count(model, tally_file)
+    hangs.watch(model, photo_timeout_s)
 
 
 def _loaded(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -24,7 +24,7 @@ def watch(model: Any, limit_s: float) -> None:
     if signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
         return
     alarm = _Alarm(limit_s)
-    for owner, name in _readers(model):
+    for owner, name in where_read(model):
         if hasattr(owner, name):
             setattr(owner, name, alarm.around(getattr(owner, name)))
 
@@ -51,7 +51,7 @@ class _Alarm:
             signal.setitimer(signal.ITIMER_REAL, self._limit_s if self._reading else 0)
 
 
-def _readers(model: Any) -> Iterator[tuple[Any, str]]:
+def where_read(model: Any) -> Iterator[tuple[Any, str]]:
     """Where a wrapper, of whatever version, turns one photo into pixels; a pair does it by its two sides."""
     sides = getattr(model, "sides", None)
     if sides is None:

@@ -11,7 +11,8 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StructType
 
-from . import shipping
+from .. import scratch
+from . import shipping, tally
 from .arrivals import Answer, Sent, guarded
 
 T = TypeVar("T")
@@ -61,6 +62,9 @@ def udf(spark: SparkSession, model: Path, params: Mapping[str, Any], photo_timeo
     sent = Sent.of(model)
     with shipping.private_temporary_folder():
         made = mlflow.pyfunc.spark_udf(spark, str(model), env_manager="local", params=dict(params) or None)
-    by_workers = shipping.context_of(spark) is None
-    answer = guarded(made.func, sent, fetched_by_workers=by_workers, photo_timeout_s=photo_timeout_s)
+    context = shipping.context_of(spark)
+    # Elsewhere workers do not see the same files.
+    local = context is not None and str(context.master).startswith("local")
+    tally_file = tally.file_in(scratch.folder()) if local else None
+    answer = guarded(made.func, sent, context is None, photo_timeout_s, tally_file)
     return Udf(answer, made.returnType)

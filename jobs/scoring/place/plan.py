@@ -63,6 +63,11 @@ def all_of(store: Store) -> list[Plan]:
     return [read_as(Plan, store, f"{PRIVATE}/{name}") for name in names]
 
 
+def known_rows(plans: Sequence[Plan]) -> int | None:
+    """How many rows plans are of; None with a table, whose rows nobody has counted."""
+    return None if any(plan.split for plan in plans) else sum(plan.rows for plan in plans)
+
+
 def make(store: Store, plan: Plan, rows: pa.Table) -> Plan:
     """Keep a plan; `rows` has NUMBER, in order, where its chunks are of many rows."""
     with store.unfinished() as file:

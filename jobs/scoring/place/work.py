@@ -245,17 +245,23 @@ class Watch:
         self._rate = max_error_rate
         self.ended = False
         self.told: Told = {}
+        self._telling: Any = None
+
+    def now(self) -> Counts:
+        """What is there at this moment, as far as tasks have told."""
+        return self._before + counts(list((self._telling.value if self._telling else self.told).values()))
 
     @contextmanager
     def watching(self, spark: SparkSession, told: Any) -> Iterator[None]:
         """Look at the accumulator `told` while inside. What Spark raises because of that does not leave."""
 
         def look() -> bool:
-            self.ended = self._is_lost(told)
+            self.ended = self._is_lost()
             if self.ended:
                 spark.interruptTag(_TAG)
             return self.ended
 
+        self._telling = told
         spark.addTag(_TAG)
         try:
             with every(_LOOK_S, look, "budget"):
@@ -264,8 +270,8 @@ class Watch:
             spark.removeTag(_TAG)
             self.told = dict(told.value)
 
-    def _is_lost(self, told: Any) -> bool:
+    def _is_lost(self) -> bool:
         """Whether more rows are bad than may be if all that are left were good."""
-        now = self._before + counts(list(told.value.values()))
+        now = self.now()
         # How many rows there are is not asked while there is room even among those that are done.
         return now.bad > self._rate * now.rows and now.bad > self._rate * self._rows()
