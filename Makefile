@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-gpu test-pages soak-registry soak-fuzz soak-faults bench bench-scale bench-smoke check format clean jdk
+.PHONY: help demo test test-gpu test-pages soak-registry soak-fuzz soak-faults bench bench-addresses bench-scale bench-smoke check format clean jdk
 
 VENV ?= .venv
 ARGS ?=
@@ -15,7 +15,7 @@ SMOKE := --models colours --contenders article stagewright-f32 inprocess-f32 \
   --photos 200 --different 20 --even --repeats 1 --output build/bench
 
 help:  ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos with it
 	$(VENV)/bin/stagewright demo $(ARGS)
@@ -40,6 +40,9 @@ soak-faults: jdk $(INSTALLED)  ## Kill, stop and starve jobs and judge what is l
 
 bench: jdk $(BENCH_INSTALLED)  ## Measure speed beside what users pick instead: make bench ARGS='--models resnet18'
 	$(VENV)/bin/python -m benchmarks $(ARGS)
+
+bench-addresses: jdk $(BENCH_INSTALLED)  ## Measure photos from an S3 server that is far away beside those from disk
+	$(VENV)/bin/python -m benchmarks.addresses $(ARGS)
 
 bench-scale: jdk $(BENCH_INSTALLED)  ## Measure time and memory from 10^4 to 10^6 rows
 	$(VENV)/bin/python -m benchmarks.scale $(ARGS)

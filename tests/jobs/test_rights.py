@@ -107,7 +107,10 @@ def test_a_reader_scores_into_an_experiment_of_his_own_and_into_a_run_that_is_na
     assert (found.info.run_name, found.info.status) == ("of a scheduler", RunStatus.FINISHED)
     assert (found.data.tags["night"], found.data.metrics["rows"]) == ("7", 3.0)
     assert found.data.tags["stagewright.model.name"] == "colours"
-    assert [artifact.path for artifact in client.list_artifacts(found.info.run_id)] == ["report.html", "report.json"]
+    assert [artifact.path for artifact in client.list_artifacts(found.info.run_id)] == [
+        "report.html",
+        "report.json",
+    ]
     kept = runs_in(server, monkeypatch, "mine", "hidden", "theirs")
     assert {one.info.run_id for one in kept} == {made.info.run_id, begun.info.run_id}
     written = [file.read_bytes() for file in Path(job.sink.path).parent.rglob("*") if file.is_file()]
