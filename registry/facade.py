@@ -23,7 +23,7 @@ from registry.ledger.standing import Standing, at
 from registry.registration import copying
 from registry.registration import registering as registration
 from registry.runs import JobKind, Outcome, Run
-from registry.trust import approvals, artifacts, policy, signing
+from registry.trust import approvals, artifacts, foreign, policy, signing
 from registry.trust.policy import Policy, Use
 from registry.trust.statements import Signer
 from registry.uri import ModelUri
@@ -87,9 +87,17 @@ class Registry:
         """Make this a registered model's policy, in place of what it had."""
         return policy.declare(self._client, name, wanted)
 
-    def check(self, version: ModelVersion, use: Use = Use.SCORING) -> None:
-        """Hold a version against the model's policy and this machine's. Raises PolicyRefused."""
+    def check(self, version: ModelVersion, use: Use = Use.SCORING, allow_foreign: bool = False) -> None:
+        """Hold a version against the model's policy and this machine's. Raises PolicyRefused, ForeignVersion.
+
+        `allow_foreign`: whether it may be one that stagewright did not package; see `registry.trust.foreign`.
+        """
         policy.check(self._client, version, use)
+        foreign.check(self._client, version, allow_foreign)
+
+    def fetch_foreign(self, version: ModelVersion, into: Path | str) -> foreign.Foreign:
+        """A copy of a version that stagewright did not package, below `into`, and the digest of what that is."""
+        return foreign.fetch(self._client, version, Path(into))
 
     def sign(
         self, version: ModelVersion, private_key: Path | str, password: str | None = None

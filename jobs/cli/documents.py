@@ -205,7 +205,7 @@ def policy_document(name: str, found: Policy) -> dict[str, Any]:
     """A registered model's policy, whole; its keys by their fingerprints."""
     return {
         "name": name,
-        "refuse": ["pickled"] if found.refuse_pickled else [],
+        "refuse": list(found.document().get("refuse", [])),
         "require_signature": bool(found.public_keys),
         "public_keys": [key.fingerprint for key in found.public_keys],
         "only_stage": found.only_stage.value if found.only_stage else None,
@@ -218,6 +218,7 @@ def policy_document(name: str, found: Policy) -> dict[str, Any]:
 def policy(found: Policy) -> list[str]:
     """One line a rule."""
     lines = ["refuses pickled parts"] if found.refuse_pickled else []
+    lines += ["refuses versions that stagewright did not package"] if found.refuse_foreign else []
     lines += [f"takes what is signed by {key.fingerprint}" for key in found.public_keys]
     lines += [f"lets jobs use {found.only_stage.value} only"] if found.only_stage else []
     lines += [f"counts moves that are signed by {key.fingerprint}" for key in found.move_keys]

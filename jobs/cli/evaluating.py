@@ -5,10 +5,13 @@ from typing import Any
 import click
 
 from .job_options import (
+    ALLOW_FOREIGN,
     BATCH_SIZE,
+    CONTENT_COLUMN,
     DATASET,
     DECODE,
     FOLLOW_LINKS,
+    INPUT_FORMAT,
     MAX_PIXELS,
     OUTPUT,
     PHOTO_TIMEOUT,
@@ -23,13 +26,23 @@ from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
 
 @click.command()
 @click.argument("uri")
-@click.option("--images", required=True, metavar="DIR", help="The folder of photos, searched to its depth.")
+@click.option("--images", metavar="DIR", help="The folder of photos, searched to its depth.")
 @click.option(
     "--labels",
-    required=True,
     metavar="CSV",
     help="With the columns file, a photo's path below the folder, and class_index, its class from 0 on.",
 )
+@click.option(
+    "--input",
+    "input_path",
+    metavar="PATH",
+    help="Of a version that stagewright did not package: a table of rows, in place of photos.",
+)
+@INPUT_FORMAT
+@CONTENT_COLUMN
+@click.option("--label-column", metavar="COLUMN", help="Of a table: what is right.")
+@click.option("--answer", metavar="NAME", help="The output that is held against it, where there are several.")
+@ALLOW_FOREIGN
 @FOLLOW_LINKS
 @DATASET
 @PRECISION
@@ -41,13 +54,15 @@ from .shared import PASSWORD_ENV, PRIVATE_KEY, signer
 @MAX_PIXELS
 @PHOTO_TIMEOUT
 @RUNNING
-def evaluate(uri: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
-    """Say how often the version that URI means is right, on labelled photos; kept for gates to ask."""
-    given["signer"] = signer(private_key, password_env)
+def evaluate(uri: str, password_env: str | None, **given: Any) -> None:
+    """Say how often the version that URI means is right, on labelled photos or rows; kept for gates to ask."""
+    given["signer"] = signer(given["private_key"], password_env)
 
     def load() -> Command:
-        from ..evaluation import evaluating
+        from ..evaluation import evaluating, tables
 
+        if given["input_path"]:
+            return tables.from_options(uri, given), tables.check, tables.evaluate
         return evaluating.from_options(uri, given), evaluating.check, evaluating.evaluate
 
     carry_out(load, given)

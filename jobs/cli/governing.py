@@ -13,7 +13,10 @@ from .shared import AS_JSON, NAME, answer
 @click.command()
 @NAME
 @click.option(
-    "--refuse", multiple=True, type=click.Choice(["pickled"]), help="Refuse callables that are pickled."
+    "--refuse",
+    multiple=True,
+    type=click.Choice(["pickled", "foreign"]),
+    help="Refuse callables that are pickled, or versions that stagewright did not package.",
 )
 @click.option(
     "--require-signature", is_flag=True, help="Refuse what none of the keys of --public-key has signed."
@@ -59,6 +62,7 @@ def _wanted(
     return Policy(
         declared="",
         refuse_pickled="pickled" in refuse,
+        refuse_foreign="foreign" in refuse,
         public_keys=tuple(PublicKey.read(file) for file in public_keys),
         only_stage=Stage.parse(only_stage) if only_stage else None,
         move_keys=tuple(PublicKey.read(file) for file in move_keys),

@@ -45,6 +45,19 @@ FOLLOW_LINKS = click.option(
     is_flag=True,
     help="Read photos that links lead to outside of the folder, and search linked folders, each once.",
 )
+INPUT_FORMAT = click.option(
+    "--input-format",
+    default="images",
+    show_default=True,
+    help="images, table (PATH is its name), or a format that Spark reads, such as parquet.",
+)
+CONTENT_COLUMN = click.option(
+    "--content-column",
+    default="content",
+    show_default=True,
+    help="The binary column with the photos' bytes, a struct's field (image.bytes), or a struct of bytes and path. "
+    "Of a version that stagewright did not package: the column of the tensor that has no name.",
+)
 ROWS = together(
     click.option(
         "--input",
@@ -53,18 +66,8 @@ ROWS = together(
         metavar="PATH",
         help="A folder or glob of photos, or a table; see --input-format.",
     ),
-    click.option(
-        "--input-format",
-        default="images",
-        show_default=True,
-        help="images, table (PATH is its name), or a format that Spark reads, such as parquet.",
-    ),
-    click.option(
-        "--content-column",
-        default="content",
-        show_default=True,
-        help="The binary column with the photos' bytes, a struct's field (image.bytes), or a struct of bytes and path.",
-    ),
+    INPUT_FORMAT,
+    CONTENT_COLUMN,
     click.option(
         "--keep",
         multiple=True,
@@ -165,6 +168,11 @@ PHOTO_TIMEOUT = click.option(
 )
 DATASET = click.option(
     "--dataset", metavar="NAME", help="What gates call these photos (default: the folder's name)."
+)
+ALLOW_FOREIGN = click.option(
+    "--allow-foreign",
+    is_flag=True,
+    help="Let in a version that stagewright did not package, whose code and pickles then run on driver and workers.",
 )
 RUNNING = together(
     click.option(

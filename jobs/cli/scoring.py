@@ -6,6 +6,7 @@ import click
 
 from .job_options import (
     ADDRESSES,
+    ALLOW_FOREIGN,
     BATCH_SIZE,
     DECODE,
     MAX_PIXELS,
@@ -47,9 +48,10 @@ from .running import Command, carry_out
     is_flag=True,
     help="Make no MLflow run: the registry is read, and nothing is written to it.",
 )
+@ALLOW_FOREIGN
 @RUNNING
 def score(uri: str, **given: Any) -> None:
-    """Score photos with the version that URI means, such as models:/NAME/Production."""
+    """Score photos, or rows of a table, with the version that URI means, such as models:/NAME/Production."""
 
     def load() -> Command:
         from ..scoring import batch

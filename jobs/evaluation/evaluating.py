@@ -57,7 +57,13 @@ class EvaluateJob:
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
-    """The options of `stagewright evaluate`, by their names."""
+    """The options of `stagewright evaluate`, by their names. Raises InputError where photos or labels are missing."""
+    for name in ("images", "labels"):
+        if not given[name]:
+            raise InputError(
+                f"Give --{name} (see --help); of a version that stagewright did not package --input TABLE and "
+                "--label-column NAME."
+            )
     return EvaluateJob(
         model=uri,
         images=given["images"],
@@ -99,6 +105,11 @@ def check(registry: Registry, job: EvaluateJob) -> Subject:
 
 def _measure(version: ModelVersion) -> Measure:
     """Raises InputError on a version of a kind whose answers nobody can call right or wrong here."""
+    if version.manifest_digest is None:
+        raise InputError(
+            f"{version.pinned_uri} was not packaged by stagewright and takes columns: evaluate it with --input TABLE "
+            "--input-format FORMAT --label-column NAME --allow-foreign."
+        )
     found = MEASURES.get(version.kind or "")
     if found is None:
         raise InputError(

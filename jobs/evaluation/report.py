@@ -13,7 +13,18 @@ from ..tables import DIGEST_SHOWN
 PHOTOS, BY_CLASS, CONFUSIONS = "photos.csv", "by_class.csv", "confusions.csv"
 CONFUSION_MATRIX, RELIABILITY = "confusion_matrix.png", "reliability.png"
 PAGE = "report.html"
+ROWS = "rows.csv"
 _FILES = (PHOTOS, BY_CLASS, CONFUSIONS, CONFUSION_MATRIX, RELIABILITY, PAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is said of the figures that there are: `of` which classes, and which `files` the run has."""
+
+    lines: list[str]
+    of: str
+    files: tuple[str, ...]
+    photos: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +69,47 @@ class EvaluationReport:
     def lines(self) -> list[str]:
         """For a person."""
         scored, said = self.scored, self.evidence
-        unlabelled = f", {self.unlabelled:,} photos beside them are not labelled" if self.unlabelled else ""
-        right = self._of_labels() if "f1_micro" in self.metrics else self._of_classes()
+        unlabelled = f", {self.unlabelled:,} others are not labelled" if self.unlabelled else ""
+        shown = self._shown()
+        what = "photos" if shown.photos else "rows"
         return [
             f"model        models:/{scored.model_name}/{scored.model_version} at {said.precision}  "
             f"(asked for as {scored.requested})",
             f"data set     {said.dataset}, digest {said.dataset_digest[:DIGEST_SHOWN]}  "
-            f"({scored.rows:,} photos of {self.classes:,} classes{unlabelled})",
-            *right,
+            f"({scored.rows:,} {what}{shown.of}{unlabelled})",
+            *shown.lines,
             f"rows         {self._rows()}",
-            f"speed        {scored.images_per_second:,.1f} images a second, {scored.seconds:,.1f} s",
+            f"speed        {scored.images_per_second:,.1f} {what} a second, {scored.seconds:,.1f} s",
             f"run          {scored.scoring_run_id}",
-            f"files of it  {', '.join(_FILES if 'top1' in self.metrics else _FILES[:2])}",
+            f"files of it  {', '.join(shown.files)}",
             f"Next: stagewright promote {scored.model_name} {scored.model_version} Staging",
+        ]
+
+    def _shown(self) -> _Shown:
+        """Which figures there are says what was evaluated."""
+        of = f" of {self.classes:,} classes"
+        if "top1" in self.metrics:
+            return _Shown(self._of_classes(), of, _FILES)
+        if "f1_micro" in self.metrics:
+            return _Shown(self._of_labels(), of, _FILES[:2])
+        if "accuracy" in self.metrics:
+            return _Shown(self._of_answers(), of, (ROWS,), photos=False)
+        return _Shown(self._of_numbers(), "", (ROWS,), photos=False)
+
+    def _of_answers(self) -> list[str]:
+        found = self.metrics
+        return [
+            f"accuracy     {found['accuracy']:.4f}  (95 % interval {found['accuracy_low']:.4f} to "
+            f"{found['accuracy_high']:.4f})",
+            f"F1           {found['f1_macro']:.4f} macro  (worst: {self.worst_class})",
+        ]
+
+    def _of_numbers(self) -> list[str]:
+        found = self.metrics
+        return [
+            f"error        {found['mean_absolute_error']:.6g} mean absolute, {found['root_mean_squared_error']:.6g} "
+            "root mean squared",
+            f"R2           {found['r2']:.4f}",
         ]
 
     def _of_classes(self) -> list[str]:

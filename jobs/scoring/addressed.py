@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
 
@@ -25,11 +25,16 @@ def fetched(rows: DataFrame, options: ScoreOptions) -> DataFrame:
     names = [*map(columns.quoted, options.keep)]
     photo = columns.photo(rows, options)
     if not columns.are_fetched(rows, options):
-        return rows.select(*kept, photo.alias(CONTENT), F.lit(None).cast(_NO_FAULT).alias(FAULT))
+        return rows.select(*kept, photo.alias(CONTENT), no_fault())
     made: Any = arrow_udf(fetching(options.fetching), FETCHED_SPARK)  # type: ignore[call-overload]
     once = rows.select(*kept, made.asNondeterministic()(photo).alias(_FETCHED))
     content, fault = F.col(f"{_FETCHED}.content"), F.struct(f"{_FETCHED}.status", f"{_FETCHED}.error")
     return once.select(*names, content.alias(CONTENT), fault.alias(FAULT))
+
+
+def no_fault() -> Column:
+    """FAULT, where nothing had to be fetched."""
+    return F.lit(None).cast(_NO_FAULT).alias(FAULT)
 
 
 def check(options: ScoreOptions, source: Source) -> None:

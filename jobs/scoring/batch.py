@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
-from registry import Registry, Use
+from registry import ModelVersion, Registry, Use
 
-from . import addressed, following, one_go, outputs, resumable
+from . import addressed, following, foreign, one_go, outputs, resumable
 from .job import DEFAULT_MAX_ERROR_RATE, ScoreJob, from_options, options_of
+from .options import ScoreOptions
 from .place import begun
 from .report import ScoreReport
 from .udf import Subject, checked
@@ -20,14 +21,23 @@ def check(registry: Registry, job: ScoreJob) -> Subject:
     Raises registry.RegistryError or InputError; needs no Spark.
     """
     addressed.check(job.options, job.source)
+    version, options = _meant(registry, job)
+    if version.manifest_digest is None:
+        registry.check(version, options.use, options.allow_foreign)
+        foreign.check_source(version, job.source)
+    return checked(registry, version, options)
+
+
+def _meant(registry: Registry, job: ScoreJob) -> tuple[ModelVersion, ScoreOptions]:
+    """The version that a job is for, and its options with what it is wanted for."""
     store = outputs.store_of(job)
     if store is None:
-        return checked(registry, registry.resolve(job.model), job.options)
+        return registry.resolve(job.model), job.options
     if followed := following.is_needed(registry, job, store):
-        return checked(registry, followed, job.options)
+        return followed, job.options
     found = begun.meaning(registry, store, job.model, resumable.now(job))
     use = Use.SCORING if found.record is None else Use.RESUMPTION
-    return checked(registry, found.version, replace(job.options, use=use))
+    return found.version, replace(job.options, use=use)
 
 
 def run(

@@ -25,7 +25,7 @@ from .place.tables import Tables
 from .place.work import Unscored
 from .place.writer import BAD_CONTENT, CHUNK
 from .sources import images, local_files
-from .udf import IDENTITY, Subject, identity, predictions, takes_paths, udf_of
+from .udf import Subject, check_columns, given, identity, predictions, takes_paths, udf_of
 
 Say = Callable[[str], None]
 
@@ -41,7 +41,7 @@ def parts_of(spark: SparkSession, job: ScoreJob, subject: Subject, store: Store,
         by_path = sources.by_path(job.options, takes_paths(subject.model))
         return Photos(spark, listing, by_path, images.inside(spark, job.source))
     frame = sources.read(spark, job.source)
-    columns.check(frame, job.options, IDENTITY)
+    check_columns(frame, subject, job.options)
     if not jvm.has_files(frame):
         return None
     addresses = job.options.path_column
@@ -79,12 +79,13 @@ class Input:
     def unscored(self, job: ScoreJob, subject: Subject, rows: DataFrame) -> Unscored:
         """What Spark is to do with `rows`, which are of the parts and have CHUNK."""
         options = _reading(self.parts, job.options)
-        content = columns.photo(rows, options).alias(CONTENT)
+        content = given(rows, subject, options).alias(CONTENT)
+        fetched = subject.signature is None and columns.are_fetched(rows, options)
         asked = Asked(
             to_arrow_schema(self.schema, timezone="UTC"),
             {**identity(subject.version, options.run_id or ""), "scored_at": datetime.now(UTC)},
             _bad_content(options) if job.quarantine_bytes else None,
-            fetching(options.fetching) if columns.are_fetched(rows, options) else None,
+            fetching(options.fetching) if fetched else None,
         )
         answer = udf_of(rows.sparkSession, subject, options).answer
         kept = columns.kept(rows, options.keep)

@@ -75,7 +75,7 @@ def check(frame: DataFrame, options: ScoreOptions, taken: Sequence[str]) -> None
         _check_content(frame, options.content_column)
     else:
         _check_addresses(frame, options.path_column)
-    _check_kept(frame, options.keep, taken)
+    check_kept(frame, options.keep, taken)
 
 
 def _check_addresses(frame: DataFrame, name: str) -> None:
@@ -104,7 +104,8 @@ def _check_content(frame: DataFrame, content: str) -> None:
         )
 
 
-def _check_kept(frame: DataFrame, keep: Sequence[str], taken: Sequence[str]) -> None:
+def check_kept(frame: DataFrame, keep: Sequence[str], taken: Sequence[str]) -> None:
+    """Raises InputError unless every kept column exists and is free to keep."""
     for name in keep:
         if find(frame, name) is None:
             raise InputError(

@@ -79,7 +79,8 @@ def options_of(given: Mapping[str, Any]) -> ScoreOptions:
     roots = tuple(map(_absolute, given.get("path_roots") or ()))
     addresses = given.get("path_column")
     keep = given.get("keep") or ((addresses,) if addresses else ScoreOptions().keep)
-    return ScoreOptions(**said, keep=keep, path_roots=roots)
+    allowed = bool(given.get("allow_foreign"))
+    return ScoreOptions(**said, keep=keep, path_roots=roots, allow_foreign=allowed)
 
 
 def _absolute(root: str) -> str:

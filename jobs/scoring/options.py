@@ -24,7 +24,8 @@ class ScoreOptions:
     `unreachable`. `path_column` holds addresses or paths, which workers fetch, in place of `content_column`; a
     `content_column` of type struct<bytes, path> has its `path` followed where `bytes` is null. Only what lies below one
     of `path_roots` is fetched (see `addresses.places.Roots`), and `max_bytes` a photo at most. `all_labels`: a
-    multilabel gives each label, whatever its score.
+    multilabel gives each label, whatever its score. `allow_foreign`: the version may be one that stagewright did not
+    package, which takes the columns of its signature.
     """
 
     content_column: str = "content"
@@ -45,6 +46,7 @@ class ScoreOptions:
     path_roots: tuple[str, ...] = ()
     max_bytes: int | None = None
     all_labels: bool | None = None
+    allow_foreign: bool = False
 
     @property
     def fetching(self) -> Fetching:

@@ -16,7 +16,8 @@ from ..errors import InputError
 from ..spark import shipping, udfs
 from ..spark.local_copies import local_copy
 from ..spark.udfs import Udf
-from . import addressed, columns
+from . import addressed, columns, foreign
+from .inputs import Signature
 from .options import ScoreOptions
 
 IDENTITY = (
@@ -35,10 +36,14 @@ EXACT = "exact"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The one version that a job's name means, and its verified artifacts on this machine."""
+    """The one version that a job's name means, and its verified artifacts on this machine.
+
+    `signature`: of one that stagewright did not package, which takes columns; None where it takes photos.
+    """
 
     version: ModelVersion
     model: Path
+    signature: Signature | None = None
 
     @property
     def models(self) -> tuple[Path, ...]:
@@ -62,15 +67,18 @@ def score(
     """
     registry = registry or Registry()
     options = options or ScoreOptions()
-    # Before anything is downloaded.
-    columns.check(images, options, IDENTITY)
     version = model if isinstance(model, ModelVersion) else registry.resolve(model)
+    if version.manifest_digest is not None:
+        columns.check(images, options, IDENTITY)  # before anything is downloaded
     return predictions(images, checked(registry, version, options), options)
 
 
 def checked(registry: Registry, version: ModelVersion, options: ScoreOptions) -> Subject:
     """A version that may be used as `options` say, fetched and verified. Raises registry.RegistryError, InputError."""
-    registry.check(version, options.use)
+    registry.check(version, options.use, options.allow_foreign)
+    if version.manifest_digest is None:
+        foreign.check(version, options)
+        return Subject(*foreign.ready(registry, version))
     check_choices(version, options)
     model = local_copy(registry, version)
     if options.max_pixels is not None:
@@ -80,9 +88,11 @@ def checked(registry: Registry, version: ModelVersion, options: ScoreOptions) ->
 
 def predictions(images: DataFrame, subject: Subject, options: ScoreOptions) -> DataFrame:
     """What `score` gives. Raises InputError where a column is off, or an option the version does not have."""
-    columns.check(images, options, IDENTITY)
+    check_columns(images, subject, options)
     predict = udf_of(images.sparkSession, subject, options)
-    fetched = addressed.fetched(images, options)
+    fetched = (
+        addressed.fetched(images, options) if subject.signature is None else _given(images, subject, options)
+    )
     scored = fetched.select(
         *map(columns.quoted, options.keep), addressed.FAULT, predict(F.col(addressed.CONTENT)).alias(_SCORED)
     )
@@ -92,9 +102,35 @@ def predictions(images: DataFrame, subject: Subject, options: ScoreOptions) -> D
     )
 
 
+def check_columns(rows: DataFrame, subject: Subject, options: ScoreOptions) -> None:
+    """Raises InputError where a column is off that the version takes, or one that is to be kept."""
+    if subject.signature is None:
+        columns.check(rows, options, IDENTITY)
+    else:
+        subject.signature.check(rows, options, IDENTITY)
+
+
+def given(rows: DataFrame, subject: Subject, options: ScoreOptions) -> Column:
+    """What workers give to the version: a photo (`columns.photo`), or a struct of its inputs."""
+    if subject.signature is None:
+        return columns.photo(rows, options)
+    return subject.signature.given(rows, options)
+
+
+def _given(rows: DataFrame, subject: Subject, options: ScoreOptions) -> DataFrame:
+    """As `addressed.fetched`, where nothing has to be."""
+    content = given(rows, subject, options).alias(addressed.CONTENT)
+    return rows.select(*columns.kept(rows, options.keep), content, addressed.no_fault())
+
+
 def udf_of(spark: SparkSession, subject: Subject, options: ScoreOptions) -> Udf:
     """The version's UDF. Raises InputError on an option that the version does not have."""
-    key = (subject.version.manifest_digest, options.photo_timeout_s, *sorted(options.params.items()))
+    version = subject.version
+    key = (
+        version.manifest_digest or version.model_digest,
+        options.photo_timeout_s,
+        *sorted(options.params.items()),
+    )
     return udfs.once(spark, key, lambda: _udf(spark, subject.model, options))
 
 

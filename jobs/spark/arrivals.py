@@ -31,7 +31,7 @@ from .isolation import Isolated
 SHIPPED = "stagewright-shipped.json"
 # Where a worker process remembers what it has compared: this module comes anew with each task.
 _MEMORY = "_stagewright_arrivals"
-_ISOLATED = "isolated"
+_ISOLATED, _COMPARED = "isolated", "compared"
 
 # Beyond any photo's share, which is 5 s of one core: docs/predictions.md.
 PHOTO_TIMEOUT_S = 60.0
@@ -121,10 +121,13 @@ def _intercept(
         tempfile.tempdir = _own_folder()
 
     def load_checked(model_uri: str, *args: Any, dst_path: str | None = None, **kwargs: Any) -> Any:
+        if dst_path is None and _is_part(model_uri):
+            return original(model_uri, *args, **kwargs)
         folder = model_uri if dst_path is None else _download(model_uri, dst_path)
         known = (folder, _digest_of(files))
         if known not in _memory():
             _compare(folder, files, apart)
+            _memory()[_COMPARED, str(Path(folder).resolve())] = True
         loaded = _loaded(original, folder, *args, **kwargs)
         _memory().update({known: True, _digest_of(files): True})
         isolated = Isolated(folder, photo_timeout_s, check=lambda: _compare(folder, files, apart))
@@ -144,6 +147,12 @@ def _watched(model: Any, photo_timeout_s: float, tally_file: str | None) -> None
     if tally_file is not None:
         tally.count(model, tally_file)
     hangs.watch(model, photo_timeout_s)
+
+
+def _is_part(folder: str) -> bool:
+    """Whether a model asks for one that lies in itself, which was compared with it."""
+    parents = Path(folder).resolve().parents
+    return any((_COMPARED, str(parent)) in _memory() for parent in parents)
 
 
 def _loaded(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from registry.gates import steps
 from registry.gates.gate import Finding, Gate
 from registry.gates.trusted import keys_of
 from registry.toml_tables import Table
@@ -37,9 +38,7 @@ class Approved:
         """An approval of another model, version or stage, or of other bytes, is none."""
         who = [key for key in self.keys if approves(candidate, self.stage, key)]
         passed = len(who) >= self.number
-        step = (
-            f"stagewright approve {candidate.name} {candidate.number} {self.stage.value} --private-key FILE"
-        )
+        step = steps.approve(candidate, self.stage.value)
         found = f"{len(who)}: {_shown(who)}" if who else "none"
         return Finding(passed, found, next_step="" if passed else step)
 

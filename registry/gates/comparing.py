@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from registry.gates import steps
 from registry.gates.evidence import Comparison, comparisons_of
 from registry.gates.figures import NOBODY_THERE, age_of, figure, fresh, no_metric
 from registry.gates.gate import Finding, Gate
@@ -53,10 +54,7 @@ class Compared:
         """Passes where no version is there yet; without a comparison with that very version it fails."""
         if current is None:
             return Finding(True, NOBODY_THERE)
-        step = (
-            f"stagewright compare {current.pinned_uri} {candidate.pinned_uri} "
-            f"--input DIR --labels CSV --output PATH --dataset {self.dataset}"
-        ) + (" --private-key FILE" if self.keys else "")
+        step = steps.compare(current, candidate, self.dataset, signed=bool(self.keys))
         comparison = self._comparison(candidate, current)
         if comparison is None:
             return Finding(False, f"not compared with version {current.number}", next_step=step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.errors import UserError
+from registry.gates import steps
 from registry.gates.evidence import Evidence, checked_dataset, evidence_of
 from registry.gates.gate import Finding
 from registry.gates.signed_figures import signed_evidence
@@ -37,11 +38,7 @@ class Photos:
 
     def missing(self, version: ModelVersion, whose: str = "") -> Finding:
         """The failure where there is no such evaluation, or none that counts, with the command that makes it."""
-        step = f"stagewright evaluate {version.pinned_uri} --images DIR --labels CSV --dataset {self.dataset}"
-        if self.precision != "f32":
-            step += f" --precision {self.precision}"
-        if self.keys:
-            step += " --private-key FILE"
+        step = steps.evaluate(version, self.dataset, self.precision, signed=bool(self.keys))
         found = "not signed by these keys" if self.keys and self._kept(version) else "not evaluated"
         return Finding(False, f"{whose}{found}".strip(), next_step=step)
 

@@ -38,7 +38,7 @@ class Precisions:
             for name, value in agreements.items()
         )
         passed = all(value is not None and value >= self.min_agreement for value in agreements.values())
-        measured = None not in agreements.values()
+        measured = None not in agreements.values() or candidate.manifest_digest is None
         step = "" if measured else f"stagewright register {candidate.name} --golden DIR --precision …"
         return Finding(passed, found, next_step=step)
 

@@ -33,7 +33,8 @@ class SameSchema:
             return Finding(True, NOBODY_THERE)
         for version in (candidate, current):
             if version.schema is None:
-                step = f"register it again: version {version.number} has no schema among its tags"
+                again = f"register it again: version {version.number} has no schema among its tags"
+                step = "" if version.manifest_digest is None else again
                 return Finding(False, f"version {version.number}: not known", next_step=step)
             if not _readable(version):
                 return Finding(False, f"version {version.number}: its tag {tags.SCHEMA} cannot be read")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FILE_VARIABLE = "STAGEWRIGHT_POLICY"
 DEFAULT_FILE = "policy.toml"
-PICKLED = "pickled"
+PICKLED, FOREIGN = "pickled", "foreign"
 STAGES = (Stage.STAGING, Stage.PRODUCTION)
 # MLflow's SqlRegisteredModelTag.value is String(5000), which PostgreSQL enforces; a key takes about 190.
 MAX_CHARS = 4900
@@ -51,7 +51,8 @@ class Policy:
 
     With `public_keys`, one of them must have signed. `only_stage` is asked of jobs, not of evaluations, for
     a version is evaluated before it gets there. With `move_keys`, moves in the ledger count only if one of them
-    signed the move (`registry.ledger.vouching`).
+    signed the move (`registry.ledger.vouching`). `refuse_foreign`, `allow_foreign`: versions that stagewright did not
+    package (`registry.trust.foreign`); only this machine's file can allow them.
     """
 
     declared: str
@@ -61,6 +62,8 @@ class Policy:
     set_by: str = ""
     set_at: str = ""
     move_keys: tuple[signing.PublicKey, ...] = ()
+    refuse_foreign: bool = False
+    allow_foreign: bool = False
 
     def check_pickled(self, what: str, pickled: Sequence[str]) -> None:
         """Raises PolicyRefused where `what` has pickled parts and may not."""
@@ -86,6 +89,7 @@ class Policy:
         """What it asks for, in words; nothing where it refuses nothing."""
         said = {
             "refuses pickled parts": self.refuse_pickled,
+            "refuses what stagewright did not package": self.refuse_foreign,
             f"asks for a signature by {' or '.join(key.shown for key in self.public_keys)}": self.public_keys,
             f"lets jobs use {self.only_stage} only": self.only_stage,
         }
@@ -94,7 +98,10 @@ class Policy:
     def document(self) -> dict[str, Any]:
         """As the registered model's tag keeps it, without what is empty."""
         said = {
-            "refuse": [PICKLED] if self.refuse_pickled else [],
+            "refuse": [
+                *([PICKLED] if self.refuse_pickled else []),
+                *([FOREIGN] if self.refuse_foreign else []),
+            ],
             "public_keys": [key.pem for key in self.public_keys],
             "only_stage": self.only_stage.value if self.only_stage else "",
             "move_keys": [key.pem for key in self.move_keys],
@@ -111,12 +118,19 @@ class Policy:
         """
         refuse = said.words("refuse")
         for word in refuse:
-            if word != PICKLED:
-                raise said.wrong("refuse", f"{word!r} cannot be refused; there is {PICKLED!r}")
+            if word not in (PICKLED, FOREIGN):
+                raise said.wrong(
+                    "refuse", f"{word!r} cannot be refused; there are {PICKLED!r} and {FOREIGN!r}"
+                )
+        allow = said.words("allow")
+        if allow not in ((), (FOREIGN,)):
+            raise said.wrong("allow", f"{list(allow)!r} cannot be allowed; there is {FOREIGN!r}")
         stage = said.text("only_stage", one_of=[stage.value for stage in STAGES])
         policy = cls(
             declared=declared,
             refuse_pickled=PICKLED in refuse,
+            refuse_foreign=FOREIGN in refuse,
+            allow_foreign=bool(allow),
             public_keys=tuple(map(key_of, said.words("public_keys"))),
             move_keys=tuple(map(key_of, said.words("move_keys"))),
             only_stage=Stage(stage) if stage else None,
@@ -182,6 +196,7 @@ def declare(client: Client, name: str, policy: Policy) -> Policy:
         author(),
         datetime.now(UTC).isoformat(timespec="seconds"),
         policy.move_keys,
+        policy.refuse_foreign,
     )
     text = json.dumps(signed.document(), ensure_ascii=False, separators=(",", ":"))
     if len(text) > MAX_CHARS:

@@ -21,6 +21,7 @@ JOBS_MAY_IMPORT_OF_PYFUNC_MODELS = {
     "pyfunc_models",
     "pyfunc_models.packaging",
     "pyfunc_models.pairs.packing",
+    "pyfunc_models.foreign.packing",
 }
 # Runs as a script, outside of any package, so a relative import has nothing to be relative to.
 ENTRYPOINT = Path("pyfunc_models/packaging/entrypoint.py")
@@ -38,6 +39,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "worker": {"photos", "transforms", "engines"},
         "kinds": {"engines", "worker"},
         "carried": {"worker"},
+        "foreign": set(),
         "pairs": {"photos", "transforms", "engines", "worker", "carried"},
         "packaging": {"photos", "transforms", "engines", "worker", "kinds", "carried"},
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from registry import (
     Gates,
     ModelVersion,
     Registry,
+    Stage,
     UserError,
     Verdict,
     tags,
@@ -51,7 +53,8 @@ def evidence(
 
 def version(number: int, said: dict[str, str]) -> ModelVersion:
     now = datetime.now(UTC)
-    return ModelVersion("flowers", number, "None", "READY", now, now, "s3://there", tags=said)  # type: ignore[arg-type]
+    packaged = {"stagewright.manifest_digest": "0" * 64}
+    return ModelVersion("flowers", number, Stage.NONE, "READY", now, now, "s3://there", tags=packaged | said)
 
 
 def judged(gates: Gates, mine: dict[str, str], theirs: dict[str, str] | None = None) -> list[Verdict]:
@@ -254,8 +257,9 @@ def test_pickles_are_refused_and_so_is_what_nobody_knows(declared) -> None:
     ours = {tags.MANIFEST_DIGEST: DIGEST, tags.PICKLED: "none"}
     assert judged(gates, ours)[0].passed
     assert judged(gates, ours | {tags.PICKLED: "transform"})[0].found == "transform"
-    for said in (ours | {tags.PICKLED: "transform"}, {}):
-        assert not judged(gates, said)[0].passed
+    assert not judged(gates, ours | {tags.PICKLED: "transform"})[0].passed
+    foreign = replace(version(2, {}), tags={})
+    assert not gates.of("Production").judge(foreign, None)[0].passed
 
 
 BEFORE = ModelSignature(

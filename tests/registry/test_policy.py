@@ -257,7 +257,7 @@ def test_the_policy_of_the_current_folder_is_found_and_the_variable_wins(
     ("text", "said"),
     [
         ("refuse_pickled = true", "'refuse_pickled' is unknown here; there are .*refuse"),
-        ("refuse = ['unsigned']", "'unsigned' cannot be refused; there is 'pickled'"),
+        ("refuse = ['unsigned']", "'unsigned' cannot be refused; there are 'pickled' and 'foreign'"),
         ("only_stage = 'Archived'", "'Archived' is none of Staging, Production"),
         ("require_signature = true", "'require_signature' and public_keys go together"),
         ("public_keys = ['a.pub']", "'require_signature' and public_keys go together"),

@@ -59,7 +59,7 @@ def answering(
         def photos() -> Iterator[pd.Series]:
             for batch in batches if asked.fetch is None else _fetched(batches, asked.fetch):
                 waiting.append(batch)
-                yield batch.column(CONTENT).to_pandas()
+                yield _pandas(batch.column(CONTENT))
 
         for answers in answer(photos()):
             yield _rows(waiting.popleft(), answers, asked)
@@ -69,6 +69,13 @@ def answering(
             )
 
     return scored
+
+
+def _pandas(content: pa.Array) -> Any:
+    """As MLflow's UDF takes it: a struct is a table of its fields."""
+    if pa.types.is_struct(content.type):
+        return pa.RecordBatch.from_struct_array(content).to_pandas()
+    return content.to_pandas()
 
 
 def _fetched(batches: Batches, fetch: Fetch) -> Batches:

@@ -45,7 +45,14 @@ def check_meant(store: Store, found: Meaning, version: ModelVersion) -> None:
 
     Its name may have moved meanwhile, and another command may have begun, and ended, while this one's Spark started.
     """
-    if found.record is not None and found.record.digest != (version.manifest_digest or ""):
+    if found.record is None or found.record.digest == _digest(version):
+        return
+    if version.manifest_digest is None and version.number == found.record.model_version:
+        raise InputError(
+            f"The files of {version.pinned_uri} are others than those that {store.root!r} was begun with: somebody has "
+            "changed them. Name another output."
+        )
+    if found.record is not None:
         raise InputError(
             f"Another command has just begun {store.root!r} with {found.version.pinned_uri}, and this one was to score "
             f"with {version.pinned_uri}. Run it again."
@@ -66,7 +73,8 @@ def _of_begun(
             "all again beside it and then put that in its place."
         )
     version = asked if asked and not moved else registry.resolve(begun.pinned_uri)
-    if version.manifest_digest != begun.digest:
+    # Of what stagewright did not package, only its files can tell, once they are fetched: `check_meant`.
+    if version.manifest_digest is not None and version.manifest_digest != begun.digest:
         raise InputError(
             f"{begun.pinned_uri} is another than the one that {store.root!r} was begun with. Name another output."
         )
@@ -96,6 +104,11 @@ def is_finished(store: Store) -> bool:
     return bool(plans) and last_finished(store).through >= max(each.number for each in plans)
 
 
+def _digest(version: ModelVersion) -> str:
+    """By which its bytes are known."""
+    return version.manifest_digest or version.model_digest or ""
+
+
 def new_record(requested: str, version: ModelVersion, now: dict[str, Any]) -> JobRecord:
     """Of a job that begins now."""
     return JobRecord(
@@ -103,7 +116,7 @@ def new_record(requested: str, version: ModelVersion, now: dict[str, Any]) -> Jo
         requested=requested,
         model_name=version.name,
         model_version=version.number,
-        digest=version.manifest_digest or "",
+        digest=_digest(version),
         output_format=now["output_format"],
         options=now["options"],
         source=now["source"],
