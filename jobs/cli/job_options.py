@@ -174,6 +174,20 @@ ALLOW_FOREIGN = click.option(
     is_flag=True,
     help="Let in a version that stagewright did not package, whose code and pickles then run on driver and workers.",
 )
+SPARK = together(
+    click.option(
+        "--master",
+        metavar="URL",
+        help="Spark master, such as spark://host:7077 (default: spark-submit's, or all local cores).",
+    ),
+    click.option(
+        "--conf",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A Spark setting; wins over stagewright's own. Repeat for more.",
+    ),
+    click.option("--verbose", is_flag=True, help="Show on stderr what Spark itself has to say."),
+)
 RUNNING = together(
     click.option(
         "--max-error-rate",
@@ -187,17 +201,6 @@ RUNNING = together(
         metavar="NAME",
         help="The MLflow experiment of the run (default: MLFLOW_EXPERIMENT_NAME, or stagewright-jobs).",
     ),
-    click.option(
-        "--master",
-        metavar="URL",
-        help="Spark master, such as spark://host:7077 (default: spark-submit's, or all local cores).",
-    ),
-    click.option(
-        "--conf",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="A Spark setting; wins over stagewright's own. Repeat for more.",
-    ),
-    click.option("--verbose", is_flag=True, help="Show on stderr what Spark itself has to say."),
+    SPARK,
     AS_JSON,
 )

@@ -27,10 +27,10 @@ class Subject(Protocol):
 Command = tuple[Any, Callable[[Registry, Any], Subject], Callable[..., Any]]
 
 
-def carry_out(load: Callable[[], Command], given: dict[str, Any]) -> None:
-    """Load the command while Spark starts, check its job, run it, and answer with its report.
+def carry_out(load: Callable[[], Command], given: dict[str, Any], *, leaves_runs: bool = False) -> Any:
+    """Load the command while Spark starts, check its job, run it, and answer with its report, which it gives.
 
-    `given` are the options of RUNNING.
+    `given` are the options of RUNNING. With `leaves_runs` runs whose process is gone stay as they are.
     """
     from ..spark import faults, starting, workers
 
@@ -39,7 +39,7 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any]) -> None:
         with telling(verbose) as say, _log(verbose) as log, starting.started(*asked, log) as start:
             job, check, run = load()
             registry = Registry()
-            if not given.get("no_record"):
+            if not leaves_runs:
                 _end_abandoned(registry, given["experiment"])
             subject = check(registry, job)
             with faults.explained(faults.AGAIN):
@@ -50,6 +50,7 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any]) -> None:
         answer(error.report.document(), error.report.lines(), given["as_json"])
         raise
     answer(done.document(), done.lines(), given["as_json"])
+    return done
 
 
 def _end_abandoned(registry: Registry, experiment: str | None) -> None:

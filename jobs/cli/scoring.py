@@ -36,6 +36,11 @@ from .running import Command, carry_out
     is_flag=True,
     help="Where the output holds another version's answers, score all again beside it, then put that in its place.",
 )
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Say what would happen and how long it would take, from a sample, and write nothing.",
+)
 @PRECISION
 @DECODE
 @TRANSFORM
@@ -54,11 +59,12 @@ def score(uri: str, **given: Any) -> None:
     """Score photos, or rows of a table, with the version that URI means, such as models:/NAME/Production."""
 
     def load() -> Command:
-        from ..scoring import batch
+        from ..scoring import batch, planning
 
-        return batch.from_options(uri, given), batch.check, batch.run
+        run = planning.forecast if given["plan"] else batch.run
+        return batch.from_options(uri, given), batch.check, run
 
-    carry_out(load, given)
+    carry_out(load, given, leaves_runs=given["plan"] or given["no_record"])
 
 
 COMMANDS = (score,)

@@ -1,21 +1,29 @@
 """The commands that try out this machine and the product."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from .job_options import SPARK
+from .running import Command, carry_out
 from .shared import AS_JSON, answer, say
 
 
 @click.command()
+@click.argument("uri", required=False)
 @click.option(
     "--keep-classes",
     is_flag=True,
     help="First keep Spark's classes in the cache folder (190 MB), so that local jobs start sooner.",
 )
+@SPARK
 @AS_JSON
-def doctor(keep_classes: bool, as_json: bool) -> None:
-    """Check what a job needs on this machine, and say what to do about what is missing."""
+def doctor(uri: str | None, keep_classes: bool, **given: Any) -> None:
+    """Check what a job needs on this machine; or whether a worker answers the golden photos of the version URI."""
+    if uri is not None:
+        _try_out(uri, given)
+        return
     from .. import doctor as examination
 
     if keep_classes:
@@ -24,8 +32,24 @@ def doctor(keep_classes: bool, as_json: bool) -> None:
         say("Keeping Spark's classes: this takes about a minute")
         class_archive.make()
     findings = examination.examine()
-    answer([finding.document() for finding in findings], [finding.line() for finding in findings], as_json)
+    answer(
+        [finding.document() for finding in findings],
+        [finding.line() for finding in findings],
+        given["as_json"],
+    )
     if not all(finding.good for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _try_out(uri: str, given: dict[str, Any]) -> None:
+    def load() -> Command:
+        from .. import trial
+
+        return uri, trial.check, trial.run
+
+    # A worker that answers otherwise would do so again.
+    once = (*given["conf"], "spark.task.maxFailures=1")
+    if not carry_out(load, {**given, "conf": once}, leaves_runs=True).good:
         raise click.exceptions.Exit(1)
 
 

@@ -63,6 +63,17 @@ def run(
     return replace(done, output=job.sink.path)
 
 
+def begun_beside(registry: Registry, job: ScoreJob) -> Folder:
+    """Where `run` would score all again: at what an earlier command has left there, if that is what is wanted now."""
+    place = Folder(str(Path(outputs.path_of(job)).resolve()))
+    beside = Folder(str(_next(place)))
+    found = record.read(beside)
+    wanted = found is not None and not list(
+        record.differences(found, registry.resolve(job.model), resumable.now(job))
+    )
+    return beside if wanted and not _is_replaced(place) else Folder(str(_thrown(beside)))
+
+
 def tidy(store: Store) -> None:
     """Where a command was killed once it had put the new output in its place: the old one gets its name."""
     if isinstance(store, Folder) and _is_replaced(store):

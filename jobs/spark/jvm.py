@@ -81,6 +81,12 @@ def end(wait_s: float = END_S) -> None:
         started.wait(wait_s)
 
 
+def heap_bytes(spark: SparkSession) -> int:
+    """How large the heap of the driver's JVM may become."""
+    known: Any = spark._jvm
+    return int(known.java.lang.Runtime.getRuntime().maxMemory())
+
+
 # --- files
 
 

@@ -153,6 +153,15 @@ def test_a_worker_that_answers_otherwise_scores_nothing_and_says_so_in_one_line(
     assert "SelfTestError: This worker gives other answers" in line
     assert "of the golden photo '420.jpg' the decoder (Pillow) makes another result" in line
     assert not list(output.glob("*.parquet"))
+    assert main(["doctor", version.pinned_uri]) == 1
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
+    assert line.startswith(
+        "FAIL  f32         This worker gives other answers than the version was registered with"
+    )
+    assert "of the golden photo '420.jpg' the decoder (Pillow) makes another result" in line
+    assert main(["doctor", "models:/colours/1", "--json"]) == 0
+    found = {finding["subject"]: finding["found"] for finding in json.loads(capsys.readouterr().out)}
+    assert "answers its 11 golden photos" in found["f32"]
 
 
 # --- what a task does that is tried again

@@ -65,6 +65,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "registering": {"pretrained"},
         "differing": set(),
         "doctor": {"spark"},
+        "trial": {"spark", "scoring", "doctor"},
         "demo": {"spark", "scoring", "registering"},
         "cli": {
             "spark",
@@ -76,6 +77,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
             "registering",
             "differing",
             "doctor",
+            "trial",
             "demo",
         },
     },

@@ -43,6 +43,9 @@ class Parts(Protocol):
     def like(self) -> DataFrame:
         """A frame with the columns of the rows, not to be evaluated."""
 
+    def some(self, rows: int) -> DataFrame:
+        """At most so many of the rows, with the columns of `like`, from all over the input where that costs little."""
+
     def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
         """A plan of what is new, and its rows."""
 

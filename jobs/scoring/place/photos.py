@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import reduce
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -39,6 +40,12 @@ class Photos:
     def like(self) -> DataFrame:
         return self._spark.createDataFrame(self.inventory.rows.slice(0, 0))
 
+    def some(self, rows: int) -> DataFrame:
+        there = self.inventory.rows.num_rows
+        chosen = np.linspace(0, max(0, there - 1), min(rows, there)).astype(np.int64)
+        frame = self._spark.createDataFrame(self.inventory.rows.take(pa.array(chosen)))
+        return frame if self._by_path else self._with_bytes(frame)
+
     def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
         wanted = images.tasks(self._spark, new, self._by_path)
         _, opening = jvm.packing(self._spark)
@@ -59,15 +66,16 @@ class Photos:
         )
         # One task for each chunk, and Spark hands the next to whichever core is free.
         dealt = dealt.repartitionById(len(tasks), "task").drop("task", NUMBER)
-        if self._by_path:
-            return dealt
-        return dealt.withColumn("content", local_reading.contents()(dealt["content"]))
+        return dealt if self._by_path else self._with_bytes(dealt)
 
     def check(self, compared: Compared) -> None:
         """Photos may go and change: their rows say what they were when they were scored."""
 
     def rows(self, plans: Sequence[Plan]) -> int:
         return sum(plan.rows for plan in plans)
+
+    def _with_bytes(self, rows: DataFrame) -> DataFrame:
+        return rows.withColumn("content", local_reading.contents()(rows["content"]))
 
     def _left(self, store: Store, plan: Plan, tasks: Sequence[tuple[int, int, int]]) -> DataFrame:
         mine = [(chunk, task) for number, chunk, task in tasks if number == plan.number]

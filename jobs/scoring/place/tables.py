@@ -53,6 +53,9 @@ class Tables:
     def like(self) -> DataFrame:
         return self._all
 
+    def some(self, rows: int) -> DataFrame:
+        return self._all.limit(rows)
+
     def planned(self, number: int, new: pa.Table) -> tuple[Plan, pa.Table]:
         splits = self._splits(new["length"].to_pylist())
         return Plan(number, new.num_rows, splits * self._buckets, self.split, self._buckets), new

@@ -22,7 +22,7 @@ from .counting import Counts, counts, said_by
 from .delta import Commits
 from .notes import read_as
 from .parts import Open, Parts
-from .plan import Compared
+from .plan import Compared, Plan
 from .stores import PRIVATE, Store
 from .writer import Batches, ByName, Target, Told
 
@@ -118,16 +118,50 @@ class State:
 
 def state(output: Output, parts: Parts) -> State:
     """What there is to do, once what is new is planned. Raises InputError where what was scored is another now."""
-    plans = plans_.all_of(output.store)
-    compared = plans_.compare(output.store, plans, parts.inventory.rows)
+    plans, compared, new = _planned(output.store, parts)
+    if new is not None:
+        plans.append(plans_.make(output.store, *new))
+    finished, still, done = _open(output, parts, plans)
+    return State(finished, still, frozenset(done), compared)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What `state` would find: `left` chunks to do, `done` others, what is `there`, and the plan of what is `new`."""
+
+    left: int
+    done: int
+    there: Counts
+    new: Plan | None
+    compared: Compared
+
+
+def foreseen(output: Output, parts: Parts) -> Foreseen:
+    """As `state`, but that nothing is kept. Raises as that does."""
+    plans, compared, new = _planned(output.store, parts)
+    finished, still, done = _open(output, parts, plans)
+    left = sum(name not in done for each in still for name in each.names)
+    there = finished.counts + held(output, done, {})
+    chunks = len(finished.chunks) + len(done)
+    if new is None:
+        return Foreseen(left, chunks, there, None, compared)
+    return Foreseen(left + new[0].chunks, chunks, there, new[0], compared)
+
+
+def _planned(store: Store, parts: Parts) -> tuple[list[Plan], Compared, tuple[Plan, pa.Table] | None]:
+    plans = plans_.all_of(store)
+    compared = plans_.compare(store, plans, parts.inventory.rows)
     parts.check(compared)
-    if compared.new.num_rows:
-        number = max((plan.number for plan in plans), default=0) + 1
-        plans.append(plans_.make(output.store, *parts.planned(number, compared.new)))
+    if not compared.new.num_rows:
+        return plans, compared, None
+    return plans, compared, parts.planned(max((plan.number for plan in plans), default=0) + 1, compared.new)
+
+
+def _open(output: Output, parts: Parts, plans: Sequence[Plan]) -> tuple[Finished, list[Open], set[str]]:
     finished = last_finished(output.store)
     still = [Open(plan, parts.names(output.store, plan)) for plan in plans if plan.number > finished.through]
     done = output.chunks().difference(finished.chunks) if still else set()
-    return State(finished, still, frozenset(done), compared)
+    return finished, still, done
 
 
 def finished_name(through: int) -> str:
