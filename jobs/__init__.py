@@ -9,6 +9,7 @@ if typing.TYPE_CHECKING:
     from .errors import ErrorBudgetExceeded, InputError, JobError, JobFailed, SparkUnavailable
     from .evaluation.evaluating import EvaluateJob, evaluate
     from .evaluation.report import EvaluationReport
+    from .notebook import register
     from .scoring.batch import ScoreJob, run
     from .scoring.options import ScoreOptions
     from .scoring.report import ScoreReport
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate",
     "open_session",
     "read",
+    "register",
     "run",
     "score",
 ]
@@ -47,6 +49,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "errors": ("ErrorBudgetExceeded", "InputError", "JobError", "JobFailed", "SparkUnavailable"),
     "evaluation.evaluating": ("EvaluateJob", "evaluate"),
     "evaluation.report": ("EvaluationReport",),
+    "notebook": ("register",),
     "scoring.batch": ("ScoreJob", "run"),
     "scoring.options": ("ScoreOptions",),
     "scoring.report": ("ScoreReport",),

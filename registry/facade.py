@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from registry import resolution, tag_values
 from registry import tags as keys
 from registry.connection import Address
-from registry.errors import RunNotFound
+from registry.errors import RunNotFound, UserError
 from registry.gates import Judges
 from registry.hooks import delivering
 from registry.hooks.hook import Hook
@@ -51,7 +51,15 @@ class Registry:
         tags: Mapping[str, str] | None = None,
         source_run_id: str | None = None,
     ) -> registration.Registration:
-        """Make a version of a packaged model directory; see `registry.registration.register`."""
+        """Make a version of a packaged model directory; see `registry.registration.register`.
+
+        A live module is registered by `jobs.register(module, name, preprocess)`.
+        """
+        if not isinstance(path, str | Path):
+            raise UserError(
+                f"Registry.register takes the directory of a packaged model, and not {type(path).__name__}.",
+                "Register a module by `jobs.register(module, name, preprocess)`, or package it first.",
+            )
         return registration.register(
             self._client, registration.Request(Path(path), name, tags or {}, source_run_id)
         )

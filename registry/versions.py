@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from registry import tags
 from registry.errors import InvalidStage
+from registry.showing import table
 
 # What MLflow takes as an alias and reads as nothing else: `v3` and `latest` are its own, a number is a version.
 _DECLARED = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -102,6 +103,22 @@ class ModelVersion:
     def pinned_uri(self) -> str:
         """`models:/NAME/NUMBER`: means this version whatever is promoted later."""
         return f"models:/{self.name}/{self.number}"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        own = ((f"tag {key}", value) for key, value in sorted(self.user_tags.items()))
+        rows = [
+            ("stage", self.stage.value),
+            ("aliases", ", ".join(self.aliases)),
+            ("kind", self.kind or "not packaged by stagewright"),
+            ("architecture", self.architecture),
+            ("precisions", ", ".join(self.precisions)),
+            *self.settings.items(),
+            ("model digest", self.model_digest),
+            ("created (UTC)", f"{self.created_at:%Y-%m-%d %H:%M}"),
+            *own,
+        ]
+        return table(self.pinned_uri, (row for row in rows if row[1]))
 
     @property
     def ready(self) -> bool:

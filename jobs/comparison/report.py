@@ -1,11 +1,12 @@
 """What a comparison found, for a person and for `--json`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 from registry import Outcome, RunStatus
 from registry.gates.comparing import MCNEMAR_P, ONLY_CANDIDATE_RIGHT, ONLY_OTHER_RIGHT
+from registry.showing import table
 
 from ..scoring.report import ScoreReport
 from ..tables import DIGEST_SHOWN, aligned
@@ -79,6 +80,20 @@ class ComparisonReport:
             f"run          {b.scoring_run_id}",
             *self._table(),
         ]
+
+    def _repr_html_(self) -> str:
+        """For notebooks: all figures, and the first photos that the two answer differently."""
+        about = [
+            *((name, _side(side)) for name, side in (("a", self.a), ("b", self.b))),
+            ("data set", f"{self.dataset}, digest {self.dataset_digest[:DIGEST_SHOWN]}"),
+            ("output", self.b.output),
+            ("run", self.b.scoring_run_id),
+        ]
+        differing = [astuple(one) for one in self.disagreements]
+        header = ("photo", "a", "score", "b", "score", "label")
+        return table("Two versions compared", [*about, *self.metrics.items()]) + (
+            table("Answered differently", differing, header) if differing else ""
+        )
 
     def _right(self) -> list[str]:
         of = self.metrics

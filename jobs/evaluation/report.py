@@ -6,6 +6,7 @@ from typing import Any
 
 from pyfunc_models import Status
 from registry import Evidence, Outcome, RunStatus
+from registry.showing import table
 
 from ..scoring.report import ScoreReport
 from ..tables import DIGEST_SHOWN
@@ -84,6 +85,17 @@ class EvaluationReport:
             f"files of it  {', '.join(shown.files)}",
             f"Next: stagewright promote {scored.model_name} {scored.model_version} Staging",
         ]
+
+    def _repr_html_(self) -> str:
+        """For notebooks: all figures."""
+        about = [
+            ("data set", f"{self.evidence.dataset}, digest {self.evidence.dataset_digest[:DIGEST_SHOWN]}"),
+            ("precision", self.evidence.precision),
+            ("worst", self.worst_class),
+            ("run", self.scored.scoring_run_id),
+        ]
+        title = f"models:/{self.scored.model_name}/{self.scored.model_version}, evaluated"
+        return table(title, [*about, *self.metrics.items()])
 
     def _shown(self) -> _Shown:
         """Which figures there are says what was evaluated."""

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from pyfunc_models import Status
 from registry import Outcome
+from registry.showing import table
 
 from ..errors import ErrorBudgetExceeded
 
@@ -79,6 +80,18 @@ class ScoreReport:
             f"output   {self.output}",
             f"run      {self.scoring_run_id}{'' if self.recorded else ' (in rows only: --no-record)'}",
         ]
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        rows = [
+            ("asked for as", self.requested),
+            ("rows", f"{self.rows:,} ({_counts(self.by_status)}){self._before()}"),
+            ("rows a second", self.images_per_second),
+            ("input", self.input),
+            ("output", self.output),
+            ("run", self.scoring_run_id),
+        ]
+        return table(f"models:/{self.model_name}/{self.model_version}", rows)
 
     def _before(self) -> str:
         return f"; {self.rows_before:,} of them were there before" if self.rows_before else ""

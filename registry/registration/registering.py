@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,12 @@ class Registration:
     version: ModelVersion
     created: bool
     warnings: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the version, and what is to be said of it."""
+        said = () if self.created else ("This very model was registered already.",)
+        lines = "".join(f"<p>{escape(line)}</p>" for line in (*said, *self.warnings))
+        return lines + self.version._repr_html_()
 
 
 @dataclass(frozen=True, slots=True)
