@@ -102,6 +102,7 @@ TOGETHER = {
     "Spark, local and on clusters, and the registry that jobs score from": (
         "tests/jobs/",
         "tests/project/test_clusters.py",
+        "tests/project/test_notebooks.py",
     ),
     "commands as users run them": ("tests/project/test_readme.py", "tests/benchmarks/test_bench.py"),
     "PostgreSQL and the MLflow server over it": ("tests/registry/",),
