@@ -49,7 +49,7 @@ INPUT_FORMAT = click.option(
     "--input-format",
     default="images",
     show_default=True,
-    help="images, table (PATH is its name), or a format that Spark reads, such as parquet.",
+    help="images, tar (archives of photos), table (PATH is its name), or a format that Spark reads, as parquet.",
 )
 CONTENT_COLUMN = click.option(
     "--content-column",
@@ -64,7 +64,7 @@ ROWS = together(
         "input_path",
         required=True,
         metavar="PATH",
-        help="A folder or glob of photos, or a table; see --input-format.",
+        help="A folder or glob of photos or archives, or a table; see --input-format.",
     ),
     INPUT_FORMAT,
     CONTENT_COLUMN,

@@ -77,6 +77,7 @@ class ComparisonReport:
             f"decoded      {decoding}",
             f"speed        {b.images_per_second:,.1f} photos a second, {b.seconds:,.1f} s",
             f"output       {b.output}",
+            *([f"left out     {b.left_out_in_words}"] if b.left_out_in_words else []),
             f"run          {b.scoring_run_id}",
             *self._table(),
         ]

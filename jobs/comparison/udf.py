@@ -14,6 +14,7 @@ from .. import scratch
 from ..scoring import columns
 from ..scoring.options import ScoreOptions
 from ..spark import shipping, udfs
+from ..spark.archives import FAULT
 
 SIDES = ("a", "b")
 FIELDS = ("label", "class_index", "score")
@@ -33,9 +34,11 @@ def ask(images: DataFrame, models: Sequence[Path], options: ScoreOptions) -> Dat
     key = (*models, timeout_s, *sorted(given.items()))
     predict = udfs.once(spark, key, lambda: _udf(spark, models, given, timeout_s))
     content = columns.the(images, options.content_column)
-    asked = images.select(*columns.kept(images, options.keep), predict(content).alias(_ASKED))
+    faults = [FAULT] if FAULT in images.columns else []
+    asked = images.select(*columns.kept(images, options.keep), *faults, predict(content).alias(_ASKED))
     kept = map(columns.quoted, options.keep)
-    return asked.select(*kept, *(_side(name).alias(name) for name in SIDES)).withColumn("agree", _agree())
+    sides = (_side(name, F.col(FAULT) if faults else None).alias(name) for name in SIDES)
+    return asked.select(*kept, *sides).withColumn("agree", _agree())
 
 
 def _udf(spark: SparkSession, models: Sequence[Path], params: Mapping[str, Any], timeout_s: float) -> Any:
@@ -44,14 +47,20 @@ def _udf(spark: SparkSession, models: Sequence[Path], params: Mapping[str, Any],
     return udfs.udf(spark, package_pair(a, b, folder / "pair"), params, timeout_s)
 
 
-def _side(name: str) -> Column:
-    """One side's answer, null where it has none: MLflow would turn None inside a struct into 'None'."""
+def _side(name: str, fault: Column | None) -> Column:
+    """One side's answer, null where it has none: MLflow would turn None inside a struct into 'None'.
+
+    `fault`: why there was no photo to see.
+    """
     asked = F.col(_ASKED)
+    said = {field: asked[f"{name}_{field}"] for field in ("status", "error")}
+    if fault is not None:
+        said = {field: F.coalesce(fault[field], answer) for field, answer in said.items()}
     ok = asked[f"{name}_status"] == Status.OK.value
     return F.struct(
         *(F.when(ok, asked[f"{name}_{field}"]).alias(field) for field in FIELDS),
-        asked[f"{name}_status"].alias("status"),
-        F.when(~ok, asked[f"{name}_error"]).alias("error"),
+        said["status"].alias("status"),
+        F.when(~ok, said["error"]).alias("error"),
     )
 
 

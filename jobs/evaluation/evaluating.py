@@ -21,7 +21,7 @@ from ..scoring import batch, sources, udf
 from ..scoring.options import ScoreOptions
 from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
-from ..scoring.sources import Source
+from ..scoring.sources import IMAGES, Source, tar
 from ..spark.faults import ANEW, explained
 from ..spark.progress import Known, progress
 from . import kept, labelled, of_classifier, of_multilabel
@@ -41,8 +41,8 @@ class EvaluateJob:
 
     For a multilabel the CSV has `class_indices`, any number of them with blanks between them.
     `dataset` is what gates call the photos; by default it is the folder's name. Of `options`, what is kept
-    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`; `follow_links`: see `Source`. The
-    figures are signed by `signer`.
+    and how answers look is the evaluation's own. `max_error_rate`: see `evaluate`; `follow_links` and `input_format`:
+    see `Source`. The figures are signed by `signer`.
     """
 
     model: str
@@ -54,6 +54,7 @@ class EvaluateJob:
     experiment: str | None = None
     signer: Signer | None = field(default_factory=Signer.configured)
     follow_links: bool = False
+    input_format: str = IMAGES
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
@@ -64,6 +65,10 @@ def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
                 f"Give --{name} (see --help); of a version that stagewright did not package --input TABLE and "
                 "--label-column NAME."
             )
+    if given["input_format"] not in (IMAGES, tar.FORMAT):
+        raise InputError(
+            f"Photos to evaluate on are files (--input-format images) or archives (tar), not {given['input_format']!r}."
+        )
     return EvaluateJob(
         model=uri,
         images=given["images"],
@@ -74,6 +79,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateJob:
         experiment=given["experiment"],
         signer=given["signer"],
         follow_links=given["follow_links"],
+        input_format=given["input_format"],
     )
 
 
@@ -136,7 +142,7 @@ def evaluate(
     version = subject.scored.version
     say(f"{job.model} is {version.pinned_uri}")
     takes_paths = udf.takes_paths(subject.scored.model)
-    source = Source(job.images, follow_links=job.follow_links)
+    source = Source(job.images, job.input_format, job.follow_links)
     reading = sources.read_for(spark, source, job.options, takes_paths, say)
     images, unlabelled = labelled.read(reading.rows, source, subject.labels, reading.options)
     name = f"evaluate {version.name} {version.number} on {subject.dataset}"

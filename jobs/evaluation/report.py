@@ -81,6 +81,7 @@ class EvaluationReport:
             *shown.lines,
             f"rows         {self._rows()}",
             f"speed        {scored.images_per_second:,.1f} {what} a second, {scored.seconds:,.1f} s",
+            *([f"left out     {scored.left_out_in_words}"] if scored.left_out_in_words else []),
             f"run          {scored.scoring_run_id}",
             f"files of it  {', '.join(shown.files)}",
             f"Next: stagewright promote {scored.model_name} {scored.model_version} Staging",

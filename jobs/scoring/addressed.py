@@ -9,12 +9,12 @@ from pyspark.sql.pandas.functions import arrow_udf
 from ..addresses.fault import NoPhoto
 from ..addresses.fetching import FETCHED_SPARK, fetching
 from ..errors import InputError
+from ..spark.archives import FAULT
 from . import columns
 from .options import ScoreOptions
-from .sources import IMAGES, Source
+from .sources import IMAGES, Source, tar
 
 CONTENT = "_stagewright_content"
-FAULT = "_stagewright_fault"
 _FETCHED = "_stagewright_fetched"
 _NO_FAULT = "struct<status: string, error: string>"
 
@@ -25,7 +25,8 @@ def fetched(rows: DataFrame, options: ScoreOptions) -> DataFrame:
     names = [*map(columns.quoted, options.keep)]
     photo = columns.photo(rows, options)
     if not columns.are_fetched(rows, options):
-        return rows.select(*kept, photo.alias(CONTENT), no_fault())
+        fault = F.col(FAULT) if FAULT in rows.columns else no_fault()
+        return rows.select(*kept, photo.alias(CONTENT), fault)
     made: Any = arrow_udf(fetching(options.fetching), FETCHED_SPARK)  # type: ignore[call-overload]
     once = rows.select(*kept, made.asNondeterministic()(photo).alias(_FETCHED))
     content, fault = F.col(f"{_FETCHED}.content"), F.struct(f"{_FETCHED}.status", f"{_FETCHED}.error")
@@ -39,7 +40,7 @@ def no_fault() -> Column:
 
 def check(options: ScoreOptions, source: Source) -> None:
     """Raises InputError where addresses are asked for of what has none, or roots that are none."""
-    if options.path_column is not None and source.format == IMAGES:
+    if options.path_column is not None and source.format in (IMAGES, tar.FORMAT):
         raise InputError(
             "--path-column names a column of a table: say what --input is by --input-format, such as parquet, csv, "
             "json or table."

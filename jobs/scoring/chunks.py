@@ -1,6 +1,6 @@
 """The rows of a job that chunks are made of: as the input has them, and as they will be written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,19 +12,21 @@ from pyspark.sql.types import StructType
 from ..addresses.fetching import fetching
 from ..errors import InputError
 from ..spark import jvm, local_reading
+from ..spark.archives import FAULT
 from . import columns, sources
 from .job import ScoreJob
 from .options import ScoreOptions
 from .place import work
-from .place.answering import CONTENT, FAULT, Asked, answering
+from .place.answering import CONTENT, Asked, answering
 from .place.parts import Parts
 from .place.photos import Photos
 from .place.plan import all_of
+from .place.shards import Shards
 from .place.stores import Folder, Store
 from .place.tables import Tables
 from .place.work import Unscored
 from .place.writer import BAD_CONTENT, CHUNK
-from .sources import images, local_files
+from .sources import images, local_files, tar
 from .udf import Subject, check_columns, given, identity, predictions, takes_paths, udf_of
 
 Say = Callable[[str], None]
@@ -36,10 +38,13 @@ def parts_of(spark: SparkSession, job: ScoreJob, subject: Subject, store: Store,
         if not images.is_local(spark, job.source):
             return None
         listing = sources.listing(spark, job.source)
-        if left_out := local_files.in_words(listing.left_out):
-            say(f"left out in {job.source.path}: {left_out}")
+        _say_left_out(job, listing.left_out, say)
         by_path = sources.by_path(job.options, takes_paths(subject.model))
         return Photos(spark, listing, by_path, images.inside(spark, job.source))
+    if job.source.format == tar.FORMAT:
+        shards = tar.found(spark, job.source)
+        _say_left_out(job, shards.left_out, say)
+        return Shards(spark, shards, images.inside(spark, job.source))
     frame = sources.read(spark, job.source)
     check_columns(frame, subject, job.options)
     if not jvm.has_files(frame):
@@ -53,6 +58,11 @@ def parts_of(spark: SparkSession, job: ScoreJob, subject: Subject, store: Store,
             "Name an output elsewhere."
         )
     return tables
+
+
+def _say_left_out(job: ScoreJob, left_out: Mapping[str, int], say: Say) -> None:
+    if said := local_files.in_words(left_out):
+        say(f"left out in {job.source.path}: {said}")
 
 
 def check_names(job: ScoreJob) -> None:
@@ -79,17 +89,20 @@ class Input:
     def unscored(self, job: ScoreJob, subject: Subject, rows: DataFrame) -> Unscored:
         """What Spark is to do with `rows`, which are of the parts and have CHUNK."""
         options = _reading(self.parts, job.options)
-        content = given(rows, subject, options).alias(CONTENT)
-        fetched = subject.signature is None and columns.are_fetched(rows, options)
+        unpack = self.parts.unpacking(options.keep)
+        fetched = subject.signature is None and columns.are_fetched(self.parts.like(), options)
         asked = Asked(
             to_arrow_schema(self.schema, timezone="UTC"),
             {**identity(subject.version, options.run_id or ""), "scored_at": datetime.now(UTC)},
             _bad_content(options) if job.quarantine_bytes else None,
             fetching(options.fetching) if fetched else None,
         )
-        answer = udf_of(rows.sparkSession, subject, options).answer
+        answered = answering(udf_of(rows.sparkSession, subject, options).answer, asked)
+        if unpack is not None:
+            return Unscored(rows, lambda shards: answered(unpack(shards)), self.schema)
+        content = given(rows, subject, options).alias(CONTENT)
         kept = columns.kept(rows, options.keep)
-        return Unscored(rows.select(*kept, content, CHUNK), answering(answer, asked), self.schema)
+        return Unscored(rows.select(*kept, content, CHUNK), answered, self.schema)
 
 
 def _reading(parts: Parts, options: ScoreOptions) -> ScoreOptions:

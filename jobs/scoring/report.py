@@ -12,6 +12,7 @@ from registry import Outcome
 from registry.showing import table
 
 from ..errors import ErrorBudgetExceeded
+from .sources.local_files import in_words
 
 ROWS = "rows"
 
@@ -78,6 +79,7 @@ class ScoreReport:
             f"rows     {self.rows:,}  ({_counts(self.by_status)}){self._before()}",
             f"speed    {self.images_per_second:,.1f} images a second, {self.seconds:,.1f} s",
             f"output   {self.output}",
+            *([f"left out {self.left_out_in_words}"] if self.left_out_in_words else []),
             f"run      {self.scoring_run_id}{'' if self.recorded else ' (in rows only: --no-record)'}",
         ]
 
@@ -92,6 +94,11 @@ class ScoreReport:
             ("run", self.scoring_run_id),
         ]
         return table(f"models:/{self.model_name}/{self.model_version}", rows)
+
+    @property
+    def left_out_in_words(self) -> str:
+        """What the search for photos passed by; empty where it was nothing."""
+        return in_words(self.left_out)
 
     def _before(self) -> str:
         return f"; {self.rows_before:,} of them were there before" if self.rows_before else ""

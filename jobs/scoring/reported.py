@@ -27,7 +27,7 @@ from .place.counting import said_by
 from .place.record import JobRecord
 from .place.stores import PRIVATE, Store
 from .place.work import last_finished
-from .sources import Source
+from .sources import Source, tar
 
 FILE = "report.html"
 PAGE = f"{PRIVATE}/{FILE}"
@@ -92,7 +92,7 @@ def _whole(registry: Registry, store: Store, known: JobRecord) -> Whole:
         stage=asked.stage,
         facts=_facts(store, known, asked),
         finished=finished.through > 0 and all(each.number <= finished.through for each in plans),
-        planned=plan.known_rows(plans),
+        planned=plan.known_rows(plans) if known.source["format"] != tar.FORMAT else None,
         rows=rows,
         times=times,
         pictures=shown.by_key,

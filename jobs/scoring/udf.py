@@ -14,6 +14,7 @@ from registry import ModelUri, ModelVersion, Registry
 
 from ..errors import InputError
 from ..spark import shipping, udfs
+from ..spark.archives import FAULT
 from ..spark.local_copies import local_copy
 from ..spark.udfs import Udf
 from . import addressed, columns, foreign
@@ -94,7 +95,7 @@ def predictions(images: DataFrame, subject: Subject, options: ScoreOptions) -> D
         addressed.fetched(images, options) if subject.signature is None else _given(images, subject, options)
     )
     scored = fetched.select(
-        *map(columns.quoted, options.keep), addressed.FAULT, predict(F.col(addressed.CONTENT)).alias(_SCORED)
+        *map(columns.quoted, options.keep), FAULT, predict(F.col(addressed.CONTENT)).alias(_SCORED)
     )
     kept = map(columns.quoted, options.keep)
     return scored.select(
@@ -194,7 +195,7 @@ def identity(version: ModelVersion, run_id: str) -> dict[str, Any]:
 def _columns(version: ModelVersion, answered: list[str], run_id: str) -> list[Column]:
     """In Spark; `place.answering` has the same in Arrow."""
     scored = F.col(_SCORED)
-    status, error = (F.coalesce(F.col(addressed.FAULT)[name], scored[name]) for name in ("status", "error"))
+    status, error = (F.coalesce(F.col(FAULT)[name], scored[name]) for name in ("status", "error"))
     ok = status == "ok"
     fields = [name for name in answered if name not in ("status", "error")]
     return [

@@ -17,12 +17,11 @@ import pyarrow.compute as pc
 from pyspark import cloudpickle
 
 from ...addresses.fetching import Fetch
+from ...spark.archives import FAULT
 from .writer import BAD_CONTENT, CHUNK, Batches
 
 # The column that holds the photos; it is not written.
 CONTENT = "_stagewright_content"
-# Why a photo could not be fetched.
-FAULT = "_stagewright_fault"
 _FAULT_FIELDS = ("status", "error")
 _CHUNK = pa.field(CHUNK, pa.string())
 _BAD = pa.field(BAD_CONTENT, pa.binary())

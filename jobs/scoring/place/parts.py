@@ -1,6 +1,6 @@
 """What an input must be able to say of itself so that a job on it can go on where it stopped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 
 from .plan import Compared, Plan
 from .stores import Store
+from .writer import Batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +60,10 @@ class Parts(Protocol):
         """Raises InputError where what was scored before is not what is there now."""
 
     def rows(self, plans: Sequence[Plan]) -> int:
-        """How many rows there are in all."""
+        """How many rows there are in all, at most."""
+
+    def unpacking(self, keep: Sequence[str]) -> Callable[[Batches], Batches] | None:
+        """Where rows of `frame` hold many photos each: what makes rows of photos of them, on a worker.
+
+        They have the kept columns, CONTENT, FAULT and CHUNK. None where each is one photo.
+        """

@@ -1,6 +1,6 @@
 """Photos that workers read themselves: a chunk is a run of them in the listing, and one task."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import numpy as np
@@ -18,7 +18,7 @@ from .parts import Inventory, Open
 from .plan import NUMBER, Compared, Plan
 from .reading import reader
 from .stores import Folder, Store
-from .writer import CHUNK
+from .writer import CHUNK, Batches
 
 
 class Photos:
@@ -73,6 +73,9 @@ class Photos:
 
     def rows(self, plans: Sequence[Plan]) -> int:
         return sum(plan.rows for plan in plans)
+
+    def unpacking(self, keep: Sequence[str]) -> Callable[[Batches], Batches] | None:
+        return None
 
     def _with_bytes(self, rows: DataFrame) -> DataFrame:
         return rows.withColumn("content", local_reading.contents()(rows["content"]))

@@ -7,7 +7,7 @@ megabytes names as many photos as a day can score: then the rows of a split are 
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from . import plan as plans_
 from .parts import Inventory, Open
 from .plan import KEY, Compared, Plan
 from .stores import Store
-from .writer import CHUNK
+from .writer import CHUNK, Batches
 
 # Of addresses: some 500 MB of photos, as chunks of files have.
 _CHUNK_ROWS = 4096
@@ -89,6 +89,9 @@ class Tables:
 
     def rows(self, plans: Sequence[Plan]) -> int:
         return int(self._all.count())
+
+    def unpacking(self, keep: Sequence[str]) -> Callable[[Batches], Batches] | None:
+        return None
 
     def settings(self) -> dict[str, str]:
         """Settings of Spark with which splits are of the size of the plans, each a partition of its own."""

@@ -16,6 +16,7 @@ from .source import IMAGES, Reader, Source
 
 FILES = (
     "images",
+    "tar",
     "table",
     "spark_format",  # the last, for it takes any format
 )

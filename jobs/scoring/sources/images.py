@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -30,7 +31,7 @@ def _rows(spark: SparkSession, source: Source) -> Rows:
         return _local_rows(spark, source)
     frame = _binary_files(spark, source)
     if not jvm.listed(frame).files:
-        raise _no_photo(source)
+        raise nothing_found(source)
     empty = [(path, at, 0, b"") for path, at in jvm.empty_files(frame)]
     return Rows(frame.unionByName(spark.createDataFrame(empty, frame.schema)) if empty else frame)
 
@@ -64,9 +65,9 @@ def _local_rows(spark: SparkSession, source: Source) -> Rows:
 
 def found(spark: SparkSession, source: Source) -> Listing:
     """The photos of a source of a `file:` system. Raises InputError where there is none."""
-    listing = _listing(spark, source)
+    listing = listed(spark, source, PHOTO_SUFFIXES)
     if not listing.files:
-        raise _no_photo(source, listing)
+        raise nothing_found(source, listing)
     return listing
 
 
@@ -89,10 +90,11 @@ def inside(spark: SparkSession, source: Source) -> str | None:
     return (root if is_folder else local_files.folder_of(root)).rstrip("/") + "/"
 
 
-def _listing(spark: SparkSession, source: Source) -> Listing:
+def listed(spark: SparkSession, source: Source, suffixes: Sequence[str]) -> Listing:
+    """The files of these suffixes in the folder of a source, or what its glob finds; on a `file:` system."""
     root = _local(jvm.qualified(spark, source.path))
     if jvm.is_folder(spark, source.path):
-        return local_files.search(root, PHOTO_SUFFIXES, source.follow_links)
+        return local_files.search(root, suffixes, source.follow_links)
     found = (_local(path) for path in jvm.listed_paths(_binary_files(spark, source)))
     named = jvm.exists(spark, source.path)  # whoever names a link itself means what it leads to
     return local_files.these(found, local_files.folder_of(root), source.follow_links or named)
@@ -103,11 +105,17 @@ def _local(path: str) -> str:
     return re.sub("^file:/*", "/", path)
 
 
-def _no_photo(source: Source, listing: Listing | None = None) -> InputError:
+def nothing_found(
+    source: Source,
+    listing: Listing | None = None,
+    what: str = "photo",
+    suffixes: Sequence[str] = PHOTO_SUFFIXES,
+) -> InputError:
+    """What is said of a source in which there is no `what`."""
     left_out = local_files.in_words(listing.left_out) if listing else ""
     return InputError(
-        f"There is no photo in {source.path!r} (looked for {', '.join('.' + s for s in PHOTO_SUFFIXES)}, in "
-        "folders below it too). Files with other names are read by a glob, such as 'photos/*'."
+        f"There is no {what} in {source.path!r} (looked for {', '.join('.' + s for s in suffixes)}, in "
+        f"folders below it too). Files with other names are read by a glob, such as '{what}s/*'."
         + (f" Left out: {left_out}." if left_out else "")
     )
 
@@ -126,7 +134,8 @@ def _tasks(spark: SparkSession, listing: Listing, of_task: int) -> int:
     return max(1, min(listing.files, rounds * at_once))
 
 
-def _folder(spark: SparkSession, source: Source) -> str | None:
+def folder_of(spark: SparkSession, source: Source) -> str | None:
+    """The folder of a source, as Spark writes it; None where it is none."""
     return jvm.qualified(spark, source.path) if jvm.is_folder(spark, source.path) else None
 
 
@@ -137,4 +146,4 @@ def _any_case_glob() -> str:
     return "*.{" + ",".join(letters) + "}"
 
 
-READER = Reader((IMAGES,), rows=_rows, folder=_folder)
+READER = Reader((IMAGES,), rows=_rows, folder=folder_of)

@@ -37,6 +37,8 @@ class LeftOut(StrEnum):
     UNREADABLE = "unreadable"
     NOT_UTF8 = "not_utf8"
     HIDDEN = "hidden"
+    OTHER_FORMAT = "other_format"
+    ARCHIVE = "archive"
     OTHER_SUFFIX = "other_suffix"
 
 
@@ -47,7 +49,15 @@ _IN_WORDS: Mapping[str, str] = {
     LeftOut.UNREADABLE: "folders that cannot be read",
     LeftOut.NOT_UTF8: "names that are not UTF-8",
     LeftOut.HIDDEN: "hidden by their names",
+    LeftOut.OTHER_FORMAT: "photos of formats that are not read (JPEG XL, raw, PSD, ...)",
+    LeftOut.ARCHIVE: "archives (--input-format tar reads .tar)",
     LeftOut.OTHER_SUFFIX: "with other suffixes",
+}
+# Of what somebody may have meant as photos, and what nobody has.
+_KINDS: Mapping[str, LeftOut] = {
+    **dict.fromkeys(("jxl", "jxr", "psd", "svg", "ico", "exr", "dcm", "ppm", "pgm"), LeftOut.OTHER_FORMAT),
+    **dict.fromkeys(("cr2", "cr3", "nef", "arw", "dng", "orf", "raf", "rw2"), LeftOut.OTHER_FORMAT),
+    **dict.fromkeys(("tar", "tgz", "gz", "bz2", "xz", "zst", "zip", "7z", "rar"), LeftOut.ARCHIVE),
 }
 
 
@@ -175,7 +185,8 @@ class _Search:
                 self._leave(LeftOut.LINKED_FOLDER)
             return None
         if not entry.name.lower().endswith(self._suffixes):
-            return self._leave(LeftOut.OTHER_SUFFIX)
+            suffix = entry.name.lower().rpartition(".")[2]
+            return self._leave(_KINDS.get(suffix, LeftOut.OTHER_SUFFIX))
         return self.photo(entry.path)
 
     def _is_new(self, folder: str) -> bool:

@@ -14,6 +14,7 @@ class Source:
 
     `format`: `images` (`path` is a folder, searched to its depth for the usual photo suffixes, or a glob or
     file, taken as it is), `table` (`path` is a table's name) or any format that Spark reads, such as parquet.
+    With `tar` it is a folder, a glob or a file of archives, each of which holds many photos.
     With `binaryFile` it is Spark that reads photos, also those that workers could read themselves (`by_path`).
     `follow_links`: whether images are also what links below `path` lead to outside of it.
     """
