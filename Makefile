@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-gpu test-pages soak-registry soak-fuzz soak-faults bench bench-addresses bench-scale bench-smoke check format clean jdk
+.PHONY: help demo test test-gpu test-pages docs soak-registry soak-fuzz soak-faults bench bench-addresses bench-scale \
+  bench-smoke check format clean jdk
 
 VENV ?= .venv
 ARGS ?=
@@ -28,6 +29,10 @@ test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 
 test-pages: $(INSTALLED)  ## Run only the tests of reports in Chromium, and draw the pictures of pages in docs/ anew
 	STAGEWRIGHT_PICTURES=docs $(VENV)/bin/python -m pytest -m browser $(ARGS)
+
+docs: $(INSTALLED)  ## Make the site, into build/site
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo 'Open build/site/index.html'
 
 soak-registry: $(INSTALLED)  ## Let four promoters race for 1,000 rounds, on SQLite and on PostgreSQL
 	$(VENV)/bin/python -m tests.registry.soak $(ARGS)
