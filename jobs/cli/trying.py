@@ -22,8 +22,14 @@ from .shared import AS_JSON, answer, say
 def doctor(uri: str | None, keep_classes: bool, **given: Any) -> None:
     """Check what a job needs on this machine; or whether a worker answers the golden photos of the version URI."""
     if uri is not None:
+        if keep_classes:
+            raise click.UsageError("--keep-classes is about this machine: give it without a URI.")
         _try_out(uri, given)
         return
+    if given["master"] or given["conf"] or given["verbose"]:
+        raise click.UsageError(
+            "--master, --conf and --verbose are for the worker that tries out a version: name its URI."
+        )
     from .. import doctor as examination
 
     if keep_classes:

@@ -312,6 +312,21 @@ def test_doctor_looks_at_what_a_job_needs(fixture, capsys) -> None:
     assert all(precision in findings["cpu"]["found"] for precision in ("f32", "bf16", "int8"))
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["models:/colours/1", "--keep-classes"], "--keep-classes is about this machine"),
+        (["--master", "local[1]"], "name its URI"),
+        (["--verbose"], "name its URI"),
+    ],
+)
+def test_doctor_heeds_every_option_or_refuses_it(
+    given: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", *given]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_doctor_fails_on_a_registry_that_does_not_answer(monkeypatch, capsys) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
