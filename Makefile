@@ -3,7 +3,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo test test-gpu test-pages docs soak-registry soak-fuzz soak-faults bench bench-addresses bench-scale \
-  bench-smoke check format clean jdk
+  bench-smoke architectures check format clean jdk
 
 VENV ?= .venv
 ARGS ?=
@@ -51,6 +51,9 @@ bench-addresses: jdk $(BENCH_INSTALLED)  ## Measure photos from an S3 server tha
 
 bench-scale: jdk $(BENCH_INSTALLED)  ## Measure time and memory from 10^4 to 10^6 rows
 	$(VENV)/bin/python -m benchmarks.scale $(ARGS)
+
+architectures: $(INSTALLED)  ## Try each architecture of torchvision and timm, and go on with docs/architectures.md
+	$(VENV)/bin/python -W ignore -m benchmarks.architectures $(ARGS)
 
 bench-smoke: jdk $(INSTALLED)  ## See in a minute whether both still run; its figures mean nothing
 	$(VENV)/bin/python -m benchmarks $(SMOKE)

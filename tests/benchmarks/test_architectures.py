@@ -1,0 +1,47 @@
+"""The table of architectures in short: one tiny model, one that is none, and going on where it was."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import architectures
+from benchmarks.architectures import Tried, as_table, main
+
+TINY = "timm:test_resnet"
+
+
+def test_what_can_be_packaged_is_measured_what_cannot_says_why_and_nothing_is_done_twice(
+    tmp_path: Path,
+) -> None:
+    record, table = tmp_path / "there" / "record.json", tmp_path / "table.md"
+    asked = ["--record", str(record), "--table", str(table), "--seconds", "0.1"]
+    assert main([*asked, "--only", TINY, "timm:no_such_model"]) == 0
+    tiny, none = json.loads(record.read_text())["architectures"]
+    assert (tiny["name"], tiny["reason"]) == (TINY, "")
+    assert 0 <= tiny["difference"] < 1e-3
+    assert tiny["f32"] > 0
+    assert tiny["parameters"] > 1000
+    assert "Unknown model (no_such_model)" in none["reason"]
+    text = table.read_text()
+    assert f"| `{TINY}` |" in text
+    assert "1 of 2 that were tried can be packaged" in text
+    assert "## What cannot be packaged" in text
+    before = record.read_bytes()
+    assert main([*asked, "--only", TINY, "timm:no_such_model"]) == 0
+    assert record.read_bytes() == before
+
+
+def test_all_of_torchvision_and_one_of_each_family_of_timm_are_named_without_building_any() -> None:
+    pytest.importorskip("timm")
+    names = list(architectures.all_names())
+    assert len(names) == len(set(names))
+    assert {"torchvision:resnet18", "torchvision:vit_h_14", "torchvision:googlenet"} <= set(names)
+    families = [name for name in names if name.startswith("timm:")]
+    assert len(families) > 80
+    assert not [name for name in families if "test_" in name]
+
+
+def test_a_reason_stays_in_its_cell() -> None:
+    text = as_table({"x": Tried("x", "cpu", reason="a | b")}, 1)
+    assert "| `x` | a / b |" in text
