@@ -3,9 +3,10 @@
 from ..kinds import kind_names
 from ..transforms.preprocess import Preprocess
 from ..worker.image_model import OwnCode
+from .asked import PackageOptions
 from .errors import PackagingError, PackagingWarning, PrecisionRefused
 from .export import ExportError
-from .packer import PackageOptions, package
+from .packer import package
 
 __all__ = [
     "ExportError",
