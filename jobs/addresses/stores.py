@@ -6,7 +6,9 @@ Credentials, region and endpoint come from the worker's environment or the machi
 import os
 import sys
 import threading
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from pyspark import cloudpickle
@@ -55,6 +57,21 @@ class Stores:
         except exceptions.BaseError as error:
             # Its text has addresses in it.
             raise NoPhoto(UNREACHABLE, f"the store gave no whole answer ({type(error).__name__})") from None
+
+    def objects(self, place: Place) -> Iterator[tuple[str, datetime, int]]:
+        """Key, time and bytes of each object below a place, or of the one that it names. Raises what obstore does."""
+        import obstore
+
+        key = place.path.strip("/")
+        is_folder = False
+        for batch in obstore.list(self._store(place), prefix=key or None):
+            for found in batch:
+                is_folder = True
+                yield found["path"], found["last_modified"], int(found["size"])
+        if key and not is_folder:
+            with suppress(FileNotFoundError):
+                found = obstore.head(self._store(place), key)
+                yield key, found["last_modified"], int(found["size"])
 
     def _store(self, place: Place) -> Any:
         root = f"{place.scheme}://{place.host}"

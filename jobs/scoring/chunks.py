@@ -22,11 +22,12 @@ from .place.parts import Parts
 from .place.photos import Photos
 from .place.plan import all_of
 from .place.shards import Shards
+from .place.stored_photos import StoredPhotos
 from .place.stores import Folder, Store
 from .place.tables import Tables
 from .place.work import Unscored
 from .place.writer import BAD_CONTENT, CHUNK
-from .sources import images, local_files, tar
+from .sources import images, local_files, stored, tar
 from .udf import Subject, check_columns, given, identity, predictions, takes_paths, udf_of
 
 Say = Callable[[str], None]
@@ -34,6 +35,12 @@ Say = Callable[[str], None]
 
 def parts_of(spark: SparkSession, job: ScoreJob, subject: Subject, store: Store, say: Say) -> Parts | None:
     """The input, if it can be cut into chunks that stay the same. Raises InputError as `sources.read` does."""
+    if stored.is_stored(spark, job.source):
+        listing = stored.found(job.source)
+        _say_left_out(job, listing.left_out, say)
+        if not listing.files:
+            raise images.nothing_found(job.source, listing)
+        return StoredPhotos(spark, listing, stored.root(job.source))
     if job.source.format == sources.IMAGES:
         if not images.is_local(spark, job.source):
             return None
@@ -106,7 +113,8 @@ class Input:
 
 
 def _reading(parts: Parts, options: ScoreOptions) -> ScoreOptions:
-    return replace(options, content_as=options.content_as or parts.content_as)
+    roots = parts.roots or options.path_roots
+    return replace(options, content_as=options.content_as or parts.content_as, path_roots=roots)
 
 
 def _bad_content(options: ScoreOptions) -> Callable[[bytes | None], bytes | None]:

@@ -27,6 +27,10 @@ def pictures(source: Source, keys: Collection[str], max_pixels: int | None = Non
         return Pictures(
             {}, "The photos themselves are not files that this page could show: they came from a table."
         )
+    if "://" in source.path:
+        return Pictures(
+            {}, "The photos themselves are in an object store, from which this page fetches nothing."
+        )
     inside = _inside(source)
     content = local_reading.content()
 

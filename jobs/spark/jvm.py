@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import DataFrame, SparkSession
@@ -111,6 +112,15 @@ def qualified(spark: SparkSession, path: str) -> str:
 def scheme(spark: SparkSession, path: str) -> str:
     """The name of its file system, such as `file`."""
     return str(_hadoop(spark, path)[0].getUri().getScheme())
+
+
+def reaches(spark: SparkSession, path: str) -> bool:
+    """Whether Spark has the jars for a path's file system."""
+    try:
+        _hadoop(spark, path)
+    except Py4JJavaError:
+        return False
+    return True
 
 
 def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:

@@ -152,3 +152,43 @@ def test_a_store_that_is_not_there_is_told_of_at_the_start(
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(InputError, match=r"pip install 'stagewright\[object-stores\]'"):
         scored(f"s3://{bucket}/out")
+
+
+def test_photos_in_a_folder_of_a_store_are_listed_without_jars_and_a_job_goes_on(
+    spark: SparkSession, fixture: Fixture, bucket: str, tmp_path: Path, endpoint: str
+) -> None:
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+    photos = ("a.jpg", "deep/er/b c%20d.JPG", "é#?.jpg")
+    others = ("_hidden/x.jpg", ".y.jpg", "notes.txt", "raw.nef")
+    for key in (*photos, *others):
+        client.put_object(Bucket=bucket, Key=f"in/{key}", Body=PHOTO)
+    client.put_object(Bucket=bucket, Key="in/empty.jpg", Body=b"")
+    client.put_object(Bucket=bucket, Key="inside.jpg", Body=PHOTO)  # beside the folder, and not in it
+    output = str(tmp_path / "scored")
+    job = ScoreJob("models:/colours/1", Source(f"s3a://{bucket}/in/"), Sink(output), max_error_rate=0.5)
+    done = run(spark, Registry(), job, lambda line: None)
+    assert done.by_status == {"ok": 3, "empty": 1}
+    assert done.left_out == {"hidden": 2, "other_format": 1, "other_suffix": 1}
+    client.put_object(Bucket=bucket, Key="in/new.jpg", Body=PHOTO)
+    client.delete_object(Bucket=bucket, Key="in/a.jpg")
+    again = run(spark, Registry(), job, lambda line: None)
+    assert (again.rows, again.rows_before, again.gone) == (5, 4, 1)
+    rows = spark.read.parquet(output)
+    assert {row.path for row in rows.where("status = 'ok'").collect()} == {
+        f"s3://{bucket}/in/{key}" for key in (*photos, "new.jpg")
+    }
+
+
+def test_a_store_that_cannot_be_listed_or_has_no_photo_says_so(
+    spark: SparkSession, fixture: Fixture, bucket: str, tmp_path: Path
+) -> None:
+    for path, said in (
+        (f"s3://{bucket}/nothing", "There is no photo in 's3://"),
+        ("s3://no-such-bucket-here/x", "cannot be listed .* credentials come from the environment"),
+    ):
+        job = ScoreJob("models:/colours/1", Source(path), Sink(str(tmp_path / "scored")))
+        with pytest.raises(InputError, match=said):
+            run(spark, Registry(), job, lambda line: None)
+    job = ScoreJob("models:/colours/1", Source(f"s3://{bucket}/x"), Sink(str(tmp_path / "orc"), "orc"))
+    with pytest.raises(InputError, match=r"Spark has no jars for .* into Parquet or Delta"):
+        run(spark, Registry(), job, lambda line: None)

@@ -38,6 +38,9 @@ class Parts(Protocol):
     content_as: str | None
     """What the rows' content is, as `ScoreOptions.content_as`."""
 
+    roots: tuple[str, ...]
+    """Where photos that are fetched may lie; empty where the options say."""
+
     def settings(self) -> dict[str, str]:
         """Settings of Spark that hold while the rows are read."""
 

@@ -33,6 +33,7 @@ class Photos:
         self._by_path = by_path
         self._root = root
         self.content_as = "path" if by_path else None
+        self.roots: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, str]:
         return {}

@@ -36,6 +36,7 @@ class Tables:
 
     def __init__(self, frame: DataFrame, plans: Sequence[Plan], addresses: Column | None = None) -> None:
         self.content_as: str | None = None
+        self.roots: tuple[str, ...] = ()
         self._all = frame
         self._spark = frame.sparkSession
         files = jvm.input_files(frame)

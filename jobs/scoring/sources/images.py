@@ -11,7 +11,7 @@ from pyfunc_models import PHOTO_SUFFIXES
 
 from ...errors import InputError
 from ...spark import jvm, local_reading
-from . import local_files
+from . import local_files, stored
 from .local_files import Listing
 from .source import IMAGES, Reader, Rows, Source
 
@@ -27,6 +27,11 @@ def _rows(spark: SparkSession, source: Source) -> Rows:
 
     That is where Spark's executor and its Python worker see the same files, so that the worker can read them itself.
     """
+    if stored.is_stored(spark, source):
+        raise InputError(
+            f"Spark has no jars for {source.path!r}. `score` does without, into Parquet or Delta; for others copy the "
+            "photos first, or give Spark the jars (--conf spark.jars.packages=...)."
+        )
     if is_local(spark, source):
         return _local_rows(spark, source)
     frame = _binary_files(spark, source)

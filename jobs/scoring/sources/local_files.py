@@ -84,6 +84,20 @@ def in_words(left_out: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {_IN_WORDS.get(kind, kind)}" for kind, count in left_out.items() if count)
 
 
+def other_than(suffixes: tuple[str, ...], name: str) -> LeftOut | None:
+    """Why a file of this name is no photo of the suffixes, which have their dots; None where it may be one."""
+    if name.lower().endswith(suffixes):
+        return None
+    return _KINDS.get(name.lower().rpartition(".")[2], LeftOut.OTHER_SUFFIX)
+
+
+def collected(rows: Iterator["_Row"], left_out: Counter[str]) -> Listing:
+    """All rows, and what was counted meanwhile."""
+    batches = list(_batches(rows))
+    counted = {kind.value: left_out[kind] for kind in LeftOut if left_out[kind]}
+    return Listing(pa.Table.from_batches(batches, SCHEMA), counted)
+
+
 def search(root: str, suffixes: Sequence[str], follow_links: bool = False) -> Listing:
     """The photos below the absolute path `root`, by their suffixes in any case; hidden names as Spark has them.
 
@@ -125,9 +139,7 @@ class _Search:
         return self.collected(self._rows())
 
     def collected(self, rows: Iterator[_Row]) -> Listing:
-        batches = list(_batches(rows))
-        left_out = {kind.value: self._left_out[kind] for kind in LeftOut if self._left_out[kind]}
-        return Listing(pa.Table.from_batches(batches, SCHEMA), left_out)
+        return collected(rows, self._left_out)
 
     def photo(self, path: str) -> _Row | None:
         """None, and counted, where it is no regular file or lies behind a link that is not to be followed."""
@@ -174,7 +186,7 @@ class _Search:
 
     def _row(self, entry: "os.DirEntry[str]") -> _Row | None:
         """A photo's; a folder is noted instead, to be searched later."""
-        if _is_hidden(entry.name):
+        if is_hidden(entry.name):
             return self._leave(LeftOut.HIDDEN)
         if _is_folder(entry):
             if not entry.is_symlink():
@@ -184,9 +196,8 @@ class _Search:
             else:
                 self._leave(LeftOut.LINKED_FOLDER)
             return None
-        if not entry.name.lower().endswith(self._suffixes):
-            suffix = entry.name.lower().rpartition(".")[2]
-            return self._leave(_KINDS.get(suffix, LeftOut.OTHER_SUFFIX))
+        if (why := other_than(self._suffixes, entry.name)) is not None:
+            return self._leave(why)
         return self.photo(entry.path)
 
     def _is_new(self, folder: str) -> bool:
@@ -218,7 +229,7 @@ def _microseconds(found: os.stat_result) -> int:
     return max(0, min(found.st_mtime_ns // 1_000_000, _LAST_SECOND * 1_000)) * 1_000
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """As InMemoryFileIndex.shouldFilterOutPathName of Spark."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name) or name.endswith("._COPYING_")
 
