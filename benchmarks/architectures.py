@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.only or list(all_names())
     done = {} if options.again else read(options.record)
     for place, name in enumerate(names, start=1):
-        if name not in done:
+        if name not in done or not (done[name].reason or done[name].f32):
             done[name] = _in_a_process(name, options)
             write(options.record, options.table, done, len(names))
             say(f"{place}/{len(names)} {name}: {done[name].reason or 'ok'}")
@@ -289,7 +289,8 @@ weights: packaged, and its graph for OpenVINO held against torch. `make architec
 command.
 
 `difference` is the largest of a logit, as a share of the largest logit, on 8 images of noise. Speeds are of the engine
-alone in one process, without decoding, on: {cpus}. They are for comparing f32 with bf16 in one line, and no benchmark.
+alone in one process, without decoding, on: {cpus}. They are for comparing f32 with bf16 in one line, and no benchmark;
+what has none is measured by the next command.
 
 | architecture | parameters | photos | packaged | difference | f32 | bf16 | bf16 / f32 |
 |---|---:|---|---:|---:|---:|---:|---:|"""

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from registry import Registry
+
 from .job_options import (
     ALLOW_FOREIGN,
     BATCH_SIZE,
@@ -78,6 +80,8 @@ def evaluate(uri: str, password_env: str | None, **given: Any) -> None:
     metavar="CSV",
     help="Which of the two is right; a CSV as `evaluate` takes it, PATH is a folder.",
 )
+@click.option("--answer", metavar="NAME", help="Of versions that take columns: the output that is compared.")
+@ALLOW_FOREIGN
 @DATASET
 @PRECISION
 @BATCH_SIZE
@@ -86,13 +90,15 @@ def evaluate(uri: str, password_env: str | None, **given: Any) -> None:
 @MAX_PIXELS
 @PHOTO_TIMEOUT
 @RUNNING
-def compare(uri_a: str, uri_b: str, private_key: str | None, password_env: str | None, **given: Any) -> None:
-    """Ask two versions about the same photos: URI_A, and URI_B that may take its place."""
-    given["signer"] = signer(private_key, password_env)
+def compare(uri_a: str, uri_b: str, password_env: str | None, **given: Any) -> None:
+    """Ask two versions about the same photos, or rows: URI_A, and URI_B that may take its place."""
+    given["signer"] = signer(given["private_key"], password_env)
 
     def load() -> Command:
-        from ..comparison import comparing
+        from ..comparison import comparing, tables
 
+        if tables.is_meant(Registry(), uri_a, uri_b):
+            return tables.from_options(uri_a, uri_b, given), tables.check, tables.compare
         return comparing.from_options(uri_a, uri_b, given), comparing.check, comparing.compare
 
     carry_out(load, given)

@@ -24,7 +24,11 @@ def evaluate(version: ModelVersion, dataset: str, precision: str, signed: bool) 
 
 
 def compare(current: ModelVersion, candidate: ModelVersion, dataset: str, signed: bool) -> str:
-    """`stagewright compare …`, of two classifiers."""
+    """`stagewright compare …`, of two classifiers, or of two versions that stagewright did not package."""
+    if all(each.manifest_digest is None for each in (current, candidate)):
+        table = "--input TABLE --input-format FORMAT --keep KEY --output PATH --allow-foreign"
+        versions = f"{current.pinned_uri} {candidate.pinned_uri}"
+        return "" if signed else f"stagewright compare {versions} {table} --dataset {dataset}"
     if any(
         each.manifest_digest is None or (each.kind or COMPARED) != COMPARED for each in (current, candidate)
     ):

@@ -21,10 +21,11 @@ def flowers(rows: int = 60) -> pd.DataFrame:
     return pd.DataFrame(points, columns=list(COLUMNS)).assign(id=np.arange(rows), species=kind)
 
 
-def register_sklearn(name: str) -> LogisticRegression:
-    """A version of scikit-learn's flavour, with the signature of its columns."""
+def register_sklearn(name: str, upside_down: bool = False) -> LogisticRegression:
+    """A version of scikit-learn's flavour, with the signature of its columns; or one that is always wrong."""
     table = flowers()
-    model = LogisticRegression().fit(table[list(COLUMNS)], table["species"])
+    truth = 1 - table["species"] if upside_down else table["species"]
+    model = LogisticRegression().fit(table[list(COLUMNS)], truth)
     inputs = table[list(COLUMNS)]
     with mlflow.start_run():
         mlflow.sklearn.log_model(

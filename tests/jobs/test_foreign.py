@@ -17,7 +17,7 @@ from jobs.cli import main
 from jobs.scoring.inputs import Signature, fits
 from pyfunc_models.foreign.packing import MISSING, package_foreign
 from registry import Registry
-from registry.gates.evidence import evidence_of
+from registry.gates.evidence import comparisons_of, evidence_of
 
 from .foreign import COLUMNS, Temper, flowers, register_sklearn, save_keras, save_onnx
 
@@ -34,7 +34,7 @@ def rows(**columns: object) -> pd.DataFrame:
     return table.assign(**{MISSING: ""}) if MISSING not in table else table
 
 
-def test_a_version_of_scikit_learn_is_scored_goes_on_and_is_evaluated_for_gates(
+def test_a_version_of_scikit_learn_is_scored_goes_on_is_evaluated_for_gates_and_compared(
     spark, fixture, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -90,6 +90,37 @@ def test_a_version_of_scikit_learn_is_scored_goes_on_and_is_evaluated_for_gates(
         '[[Production.metrics]]\nmetric = "accuracy"\ndataset = "field"\nthreshold = 0.9\n'
     )
     assert main(["promote", "flowers", "1", "Production"]) == 0
+
+    register_sklearn("flowers", upside_down=True)
+    rows = [
+        "--input",
+        str(tmp_path / "table"),
+        "--input-format",
+        "parquet",
+        "--keep",
+        "id",
+        "--dataset",
+        "field",
+    ]
+    asked = [
+        "compare",
+        "models:/flowers/1",
+        "models:/flowers/2",
+        *rows,
+        "--output",
+        str(tmp_path / "compared"),
+    ]
+    assert main(asked) == 1
+    capsys.readouterr()
+    assert main([*asked, "--allow-foreign", "--max-error-rate", "0.1", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["metrics"] == {"rows": 60, "agreement": 0, "disagreements": 58}
+    assert said["statuses"]["a"] == {"ok": 58, "missing": 1, "unsupported": 1}
+    compared = spark.read.parquet(str(tmp_path / "compared"))
+    assert compared.where("agree is null").count() == 2
+    assert compared.where("a.answer + b.answer = 1 and not agree").count() == 58
+    [comparison] = comparisons_of(Registry().resolve("models:/flowers/2"))
+    assert (comparison.against, comparison.metrics["agreement"]) == (1, 0)
 
 
 def test_a_batch_that_fails_is_halved_until_the_row_is_found(tmp_path: Path) -> None:

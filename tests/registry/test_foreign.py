@@ -82,5 +82,5 @@ def test_no_gate_names_a_command_that_would_refuse_it(
     assert step.startswith("stagewright evaluate models:/same/1 --input TABLE")
     assert "--allow-foreign" in step
     assert steps.evaluate(version, "d", "f32", signed=True) == ""
-    assert steps.compare(version, version, "d", signed=False) == ""
+    assert steps.compare(version, version, "d", signed=True) == ""
     assert steps.approve(version, "Production") == ""
