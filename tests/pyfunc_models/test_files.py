@@ -12,7 +12,7 @@ import pytest
 
 from mlruns_fixture import ODD, PLAIN
 from pyfunc_models import RowFault, Status, decode
-from pyfunc_models.photos import files
+from pyfunc_models.photos import files, formats
 
 
 @pytest.fixture
@@ -151,5 +151,5 @@ def test_an_error_has_nothing_of_what_is_no_photo(tmp_path: Path) -> None:
     assert isinstance(found, RowFault)
     assert found == RowFault(
         Status.UNDECODABLE,
-        "the content begins like no image that is known; supported are JPEG, PNG, WebP, GIF, BMP, TIFF",
+        f"the content begins like no image that is known; supported are {formats.names()}",
     )
