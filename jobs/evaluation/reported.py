@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from pyfunc_models import Status
-from registry import Registry, Run
+from registry import ModelVersion, Registry, Run
 
 from ..reporting.cards import Answer, Card
 from ..reporting.evaluation_page import Bin, Evaluated, Matrix, OfClass, Pair, evaluation_page
@@ -30,21 +30,10 @@ def made(registry: Registry, run: Run, photos: pd.DataFrame) -> str:
     wrong = photos[(photos["status"] == Status.OK.value) & ~photos["correct"]]
     pairs = _pairs(wrong)
     classes = _classes(photos)
-    said = [
-        ("model", f"{version.pinned_uri}, asked for as {run.tags['requested']}"),
-        *(
-            (name, run.tags.get(name.replace(" ", "_")))
-            for name in ("dataset", "dataset digest", "precision")
-        ),
-        *((name, run.tags.get(name)) for name in ("images", "labels")),
-        ("begun", f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC"),
-        *ran.of_run(run),
-        *ran.of_version(version),
-    ]
     return evaluation_page(
         Evaluated(
             title=f"{version.name} version {version.number} on {run.tags['dataset']}",
-            facts=facts(said),
+            facts=facts(_facts(run, version)),
             metrics=run.metrics,
             by_status={str(name): int(count) for name, count in photos["status"].value_counts().items()},
             matrix=_matrix(photos),
@@ -59,6 +48,17 @@ def made(registry: Registry, run: Run, photos: pd.DataFrame) -> str:
             no_pictures=shown.missing,
         )
     )
+
+
+def _facts(run: Run, version: ModelVersion) -> list[ran.Pair]:
+    own = ("dataset", "dataset_digest", "precision", "images", "labels")
+    return [
+        ("model", f"{version.pinned_uri}, asked for as {run.tags['requested']}"),
+        *((name.replace("_", " "), run.tags.get(name)) for name in own),
+        ("begun", f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC"),
+        *ran.of_run(run),
+        *ran.of_version(version),
+    ]
 
 
 def _mistakes(photos: pd.DataFrame, folder: str) -> Iterator[Card]:

@@ -25,7 +25,8 @@ from .place.owner import owned
 from .place.plan import all_of, known_rows
 from .place.record import JobRecord
 from .place.stores import Folder, Store
-from .place.work import Finished, Output, State, Watch
+from .place.watching import Watch
+from .place.work import Finished, Output, State
 from .place.writer import Told
 from .recording import Recording, recorded, unrecorded
 from .report import ScoreReport, in_order, outcome

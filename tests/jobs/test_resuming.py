@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from jobs import ErrorBudgetExceeded, InputError, ScoreJob, ScoreOptions, Sink, Source, run
 from jobs.errors import OutputBusy
 from jobs.scoring.batch import check
-from jobs.scoring.place import owner, swapping, work
+from jobs.scoring.place import owner, swapping, watching, work
 from jobs.scoring.place.delta import Commits
 from jobs.scoring.place.stores import Folder
 from jobs.scoring.place.writer import CHUNK, Target, writer
@@ -508,7 +508,7 @@ def test_a_committer_that_shows_parts_is_refused(
 def test_a_job_ends_early_once_its_budget_cannot_be_kept(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: Source
 ) -> None:
-    monkeypatch.setattr(work, "_LOOK_S", 0.01)
+    monkeypatch.setattr(watching, "_LOOK_S", 0.01)
     with pytest.raises(ErrorBudgetExceeded, match="have no prediction") as caught:
         score(source=table, options=ScoreOptions(keep=("key",)), max_error_rate=0.01)
     done: Any = caught.value.report

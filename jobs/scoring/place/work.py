@@ -4,13 +4,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
@@ -24,10 +23,9 @@ from .notes import read_as
 from .parts import Open, Parts
 from .plan import Compared, Plan
 from .stores import PRIVATE, Store
+from .watching import Watch
 from .writer import Batches, ByName, Target, Told
 
-_TAG = "stagewright-score"
-_LOOK_S = 1.0
 # How often readers of a table are shown more: each time is a version of it.
 _SHOW_S = 15.0
 
@@ -204,7 +202,7 @@ def held(output: Output, chunks: Iterable[str], told: Told) -> Counts:
     return counts([*unknown, *(told[name] for name in names if name in told)])
 
 
-def write(output: Output, unscored: Unscored, run_id: str, watch: "Watch") -> Told:
+def write(output: Output, unscored: Unscored, run_id: str, watch: Watch) -> Told:
     """Score what is left, chunk by chunk; gives what each said. Raises what Spark does."""
     spark = unscored.rows.sparkSession
     told = spark.sparkContext.accumulator({}, ByName())
@@ -265,47 +263,3 @@ def showing(output: Output, told: Any) -> Iterator[None]:
             yield
     finally:
         output.show({})
-
-
-class Watch:
-    """Looks at what chunks have told while they are made, and ends the Spark job once too many rows are bad.
-
-    `before` is what was there already, `rows` how many there will be at most, which is asked for once it matters.
-    """
-
-    def __init__(self, before: Counts, rows: Callable[[], int], max_error_rate: float) -> None:
-        self._before = before
-        self._rows = cache(rows)
-        self._rate = max_error_rate
-        self.ended = False
-        self.told: Told = {}
-        self._telling: Any = None
-
-    def now(self) -> Counts:
-        """What is there at this moment, as far as tasks have told."""
-        return self._before + counts(list((self._telling.value if self._telling else self.told).values()))
-
-    @contextmanager
-    def watching(self, spark: SparkSession, told: Any) -> Iterator[None]:
-        """Look at the accumulator `told` while inside. What Spark raises because of that does not leave."""
-
-        def look() -> bool:
-            self.ended = self._is_lost()
-            if self.ended:
-                spark.interruptTag(_TAG)
-            return self.ended
-
-        self._telling = told
-        spark.addTag(_TAG)
-        try:
-            with every(_LOOK_S, look, "budget"):
-                yield
-        finally:
-            spark.removeTag(_TAG)
-            self.told = dict(told.value)
-
-    def _is_lost(self) -> bool:
-        """Whether more rows are bad than may be if all that are left were good."""
-        now = self.now()
-        # How many rows there are is not asked while there is room even among those that are done.
-        return now.bad > self._rate * now.rows and now.bad > self._rate * self._rows()
