@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from benchmarks import architectures
 from benchmarks.architectures import Tried, as_table, main
 
@@ -33,7 +31,6 @@ def test_what_can_be_packaged_is_measured_what_cannot_says_why_and_nothing_is_do
 
 
 def test_all_of_torchvision_and_one_of_each_family_of_timm_are_named_without_building_any() -> None:
-    pytest.importorskip("timm")
     names = list(architectures.all_names())
     assert len(names) == len(set(names))
     assert {"torchvision:resnet18", "torchvision:vit_h_14", "torchvision:googlenet"} <= set(names)

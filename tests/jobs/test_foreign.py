@@ -139,7 +139,6 @@ def test_a_batch_that_fails_is_halved_until_the_row_is_found(tmp_path: Path) -> 
 
 
 def test_tensors_by_name_go_into_onnx_and_come_out_as_arrays(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
     matrix = save_onnx(tmp_path / "onnx")
     x = np.random.default_rng(2).normal(size=(5, 4))
     found = hosted(tmp_path / "onnx", tmp_path).predict(rows(x=list(x)))
