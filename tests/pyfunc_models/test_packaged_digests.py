@@ -29,7 +29,7 @@ def held_together(packaged: Path) -> PackagedModel:
 
 
 def test_a_classifier(colours: Path, tmp_path: Path) -> None:
-    first = held_together(colours)
+    first = held_together(fresh(colours, tmp_path))
     again = held_together(package(ColourNet(), PREPROCESS, LABELS, into=tmp_path / "again"))
     assert (first.model_digest, first.contents) == (again.model_digest, again.contents)
     assert first.manifest_digest != again.manifest_digest
