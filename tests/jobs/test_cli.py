@@ -134,7 +134,7 @@ def test_weights_from_a_training_checkpoint_are_found_in_it(fixture, tmp_path, c
         (["--weights", "/no/such/file.pt"], "There is no file '/no/such/file.pt'"),
         (["--mean", "0.5"], "is not three numbers R,G,B"),
         (["--preprocess", "x.json"], "leave out --resize"),
-        (["--kind", "detector"], "There is no kind of prediction 'detector'"),
+        (["--kind", "oracle"], "There is no kind of prediction 'oracle'"),
         (["--precision", "fp8"], "There is no precision 'fp8'"),
         (["--precision", "int8"], "Jobs may choose int8 only after it was measured. Hand over"),
         (["--precision", "bf16", "--golden", "/no/such/photos"], "There is no folder '/no/such/photos'"),

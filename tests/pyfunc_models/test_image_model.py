@@ -108,7 +108,7 @@ def test_every_kind_has_a_signature_with_status_and_params() -> None:
 
 def test_a_kind_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(ValueError, match="there are"):
-        model_class("detector")
+        model_class("oracle")
 
 
 def test_softmax_does_not_overflow_and_sums_to_one() -> None:

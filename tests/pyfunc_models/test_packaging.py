@@ -204,7 +204,7 @@ def test_an_existing_folder_is_never_overwritten(colours: Path) -> None:
         package(ColourNet(), PREPROCESS, LABELS, into=colours)
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "detector"}, {"precisions": ("fp8",)}])
+@pytest.mark.parametrize("wrong", [{"kind": "oracle"}, {"precisions": ("fp8",)}])
 def test_options_that_do_not_exist_are_refused_with_those_that_do(wrong, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there are"):
         package(ColourNet(), PREPROCESS, into=tmp_path / "none", options=PackageOptions(**wrong))
