@@ -104,15 +104,19 @@ TOGETHER = {
         "tests/project/test_clusters.py",
         "tests/project/test_notebooks.py",
     ),
+    "jobs that are harmed, in a JVM of their own": ("tests/jobs/test_faults.py",),
     "commands as users run them": ("tests/project/test_readme.py", "tests/benchmarks/test_bench.py"),
     "PostgreSQL and the MLflow server over it": ("tests/registry/",),
 }
 
 
 def _unit(nodeid: str) -> str:
-    """The tests that one process gets at once: those that are together, else those of one file."""
+    """The tests that one process gets at once: those that are together, by the longest beginning, else one file's."""
     file = nodeid.partition("::")[0]
-    return next((unit for unit, files in TOGETHER.items() if file.startswith(files)), file)
+    named = [
+        (len(begins), unit) for unit, files in TOGETHER.items() for begins in files if file.startswith(begins)
+    ]
+    return max(named, default=(0, file))[1]
 
 
 def _rank(item: pytest.Item) -> int:
