@@ -27,7 +27,7 @@ def register_sklearn(name: str, upside_down: bool = False) -> LogisticRegression
     truth = 1 - table["species"] if upside_down else table["species"]
     model = LogisticRegression().fit(table[list(COLUMNS)], truth)
     inputs = table[list(COLUMNS)]
-    with mlflow.start_run():
+    with mlflow.start_run(experiment_id=_experiment()):
         mlflow.sklearn.log_model(
             model,
             name="model",
@@ -35,6 +35,14 @@ def register_sklearn(name: str, upside_down: bool = False) -> LogisticRegression
             registered_model_name=name,
         )
     return model
+
+
+def _experiment() -> str:
+    """One with its artifacts in the current folder: the default one's are where its registry was made."""
+    found = mlflow.get_experiment_by_name("sklearn")
+    if found is not None:
+        return str(found.experiment_id)
+    return str(mlflow.create_experiment("sklearn", (Path.cwd() / "sklearn").as_uri()))
 
 
 class Temper(PythonModel):
