@@ -4,6 +4,7 @@ The server is a process of its own on this machine, so that its CPU time is take
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from . import photos
 from .catalogue import Contender
-from .labels import read
+from .contenders.addressed import REPORT
 from .networks import NETWORKS
 from .photos import PhotoSet
 from .preparation import Bench, prepare
@@ -28,16 +29,17 @@ from .processes import ROOT, watch
 from .run import quieten_mlflow, say
 
 BUCKET = "photos"
-DISK, STORE = Contender("disk", "stagewright"), Contender("store", "addressed")
+DISK, STORE = Contender("disk", "addressed"), Contender("store", "addressed")
 # Credentials that the server takes; it takes any.
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
-# As many photos less are scored once more, and the time that they take is not counted: it is the start-up's.
-MANY_TO_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Photos a second in the steady state from both, one after the other; the CPU seconds of the server."""
+    """Photos a second of both jobs, one after the other, as their reports say: from the first task to the last word.
+
+    `server_cpu_s`: CPU seconds that the server took meanwhile.
+    """
 
     disk: float
     store: float
@@ -61,12 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prepare(bench, {DISK.precision})
         with server(options.latency_ms / 1000) as (address, process):
             os.environ.update({**ENVIRONMENT, "AWS_ENDPOINT_URL": address, "AWS_ALLOW_HTTP": "true"})
-            tables = {
-                rows: upload(taken, rows, folder) for rows in (options.photos // MANY_TO_FEW, options.photos)
-            }
+            table = upload(taken, options.photos, folder)
             pairs = []
             for repeat in range(options.repeats):
-                pairs.append(_measure(bench, tables, process, store_first=repeat % 2 == 1))
+                pairs.append(_measure(bench, table, options.photos, process, repeat))
                 say(f"{repeat + 1}/{options.repeats}: {pairs[-1]}, ratio {pairs[-1].ratio:.2f}")
     sys.stdout.write(f"{markdown(pairs)}\n")
     return 0
@@ -122,28 +122,26 @@ def _make_bucket() -> None:
     )
 
 
-def _measure(bench: Bench, tables: dict[int, Path], process: psutil.Process, store_first: bool) -> Pair:
-    before = _cpu_s(process)
-    found = {}
-    for contender in (STORE, DISK) if store_first else (DISK, STORE):
-        (few, few_s), (many, many_s) = (_seconds(bench, contender, tables, rows) for rows in sorted(tables))
-        found[contender.name] = (many - few) / (many_s - few_s)
+def _measure(bench: Bench, table: Path, rows: int, process: psutil.Process, repeat: int) -> Pair:
+    before, found = _cpu_s(process), {}
+    for contender in (DISK, STORE) if repeat % 2 == 0 else (STORE, DISK):
+        found[contender.name] = _photos_a_second(bench, contender, table, rows)
     return Pair(found["disk"], found["store"], _cpu_s(process) - before)
 
 
-def _seconds(bench: Bench, contender: Contender, tables: dict[int, Path], rows: int) -> tuple[int, float]:
+def _photos_a_second(bench: Bench, contender: Contender, table: Path, rows: int) -> float:
     with tempfile.TemporaryDirectory(dir=bench.folder) as scratch:
-        output = Path(scratch) / "output"
+        output, workload = Path(scratch) / "output", Path(scratch) / "workload.json"
         if contender is STORE:
-            work = bench.table_workload(contender, tables[rows], output)
+            bench.table_workload(contender, table, output).write(workload)
         else:
-            work = bench.workload(contender, rows, output)
-        work.write(Path(scratch) / "workload.json")
-        arguments = ["-m", "benchmarks.contenders", contender.module, str(Path(scratch) / "workload.json")]
-        watched = watch(arguments, Path(scratch) / "log.txt")
-        if len(read(output)) != rows:
-            raise ValueError(f"{contender.name} labelled {len(read(output))} of {rows} photos.")
-    return rows, watched.seconds
+            bench.workload(contender, rows, output).write(workload)
+        arguments = ["-m", "benchmarks.contenders", contender.module, str(workload)]
+        watch(arguments, Path(scratch) / "log.txt")
+        report = json.loads(output.with_name(REPORT).read_text())
+    if report["by_status"] != {"ok": rows}:
+        raise ValueError(f"{contender.name}: of {rows} photos there are {report['by_status']}.")
+    return float(report["images_per_second"])
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -1,4 +1,7 @@
-"""stagewright's job over a table of addresses, which its workers fetch."""
+"""stagewright's job over a folder, or over a table of addresses which its workers fetch; says how fast it was."""
+
+import json
+from pathlib import Path
 
 from jobs import ScoreJob, ScoreOptions, Sink, Source, open_session
 from jobs.scoring import batch
@@ -6,11 +9,14 @@ from registry import Registry
 
 from ..workload import URI, Workload
 
+REPORT = "report.json"
+
 
 def run(workload: Workload) -> None:
-    """Score and write; `photos` is a table with a column `path` of addresses."""
+    """Score, write, and leave the job's own report beside the output; a table's addresses are its column `path`."""
     spark = open_session(master=f"local[{workload.cores}]", conf=workload.conf)
-    options = ScoreOptions(path_column="path", **workload.asked)
+    options = ScoreOptions(path_column=None if workload.format == "images" else "path", **workload.asked)
     job = ScoreJob(URI, Source(workload.photos, workload.format), Sink(workload.output), options)
-    batch.run(spark, Registry(workload.registry), job, say=lambda line: None)
+    report = batch.run(spark, Registry(workload.registry), job, say=lambda line: None)
+    Path(workload.output).with_name(REPORT).write_text(json.dumps(report.document()))
     spark.stop()
