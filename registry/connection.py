@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from registry.database import bound_waiting
+
 REQUEST_TIMEOUT_S = 10
 REQUEST_RETRIES = 2
 TRANSFER_TIMEOUT_S = 120
@@ -159,6 +161,7 @@ def probe_database(uri: str) -> None:
         return
     import sqlalchemy
 
+    bound_waiting()
     limit = {"connect_timeout": REQUEST_TIMEOUT_S}
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool, connect_args=limit)
     engine.connect().close()
