@@ -15,7 +15,7 @@ def bound_waiting() -> None:
     As https://www.psycopg.org/docs/advanced.html#green has it; without psycopg2 there is nothing to do.
     """
     try:
-        from psycopg2 import extensions
+        from psycopg2 import extensions  # type: ignore[import-untyped]
     except ImportError:
         return
     if extensions.get_wait_callback() is None:
