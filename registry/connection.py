@@ -161,7 +161,7 @@ def probe_database(uri: str) -> None:
         return
     import sqlalchemy
 
-    bound_waiting()
+    bound_waiting(sqlalchemy.make_url(uri))
     limit = {"connect_timeout": REQUEST_TIMEOUT_S}
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool, connect_args=limit)
     engine.connect().close()

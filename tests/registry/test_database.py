@@ -1,7 +1,8 @@
-"""A PostgreSQL that is stopped once it was connected to: told of within a stated time, and used again afterwards."""
+"""A PostgreSQL that falls silent, before and after it was connected to."""
 
 import os
 import signal
+import socket
 import time
 
 import pytest
@@ -33,4 +34,16 @@ def test_a_database_that_is_stopped_is_waited_for_no_longer_than_is_said(
         said = capsys.readouterr().err
         assert "No answer from the registry" in said
         assert "Traceback" not in said
+        assert main(["status"]) == 0
+
+
+def test_of_two_servers_the_second_is_used_where_the_first_never_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("registry.connection.REQUEST_TIMEOUT_S", 2)
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
+    with PostgresServer() as server, socket.create_server(("127.0.0.1", 0)) as silent:
+        database = server.new_database().rpartition("/")[2]
+        hosts = f"host=127.0.0.1:{silent.getsockname()[1]}&host=127.0.0.1:{server.port}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql+psycopg2://stagewright@/{database}?{hosts}")
         assert main(["status"]) == 0
