@@ -33,6 +33,9 @@ SHIPPED = "stagewright-shipped.json"
 _MEMORY = "_stagewright_arrivals"
 _ISOLATED, _COMPARED = "isolated", "compared"
 
+# MLflow's warnings go to an executor's log, and finding them takes a second in each process, which reads the lists of
+# all files of all packages. What a worker lacks ends the job in one line.
+_QUIETLY = {"suppress_warnings": True}
 # Beyond any photo's share, which is 5 s of one core: docs/predictions.md.
 PHOTO_TIMEOUT_S = 60.0
 
@@ -122,13 +125,13 @@ def _intercept(
 
     def load_checked(model_uri: str, *args: Any, dst_path: str | None = None, **kwargs: Any) -> Any:
         if dst_path is None and _is_part(model_uri):
-            return original(model_uri, *args, **kwargs)
+            return original(model_uri, *args, **{**_QUIETLY, **kwargs})
         folder = model_uri if dst_path is None else _download(model_uri, dst_path)
         known = (folder, _digest_of(files))
         if known not in _memory():
             _compare(folder, files, apart)
             _memory()[_COMPARED, str(Path(folder).resolve())] = True
-        loaded = _loaded(original, folder, *args, **kwargs)
+        loaded = _loaded(original, folder, *args, **{**_QUIETLY, **kwargs})
         _memory().update({known: True, _digest_of(files): True})
         isolated = Isolated(folder, photo_timeout_s, check=lambda: _compare(folder, files, apart))
         watched(loaded.unwrap_python_model())

@@ -211,7 +211,7 @@ def _answer(model: Any, connection: "Connection[Any, Any]") -> int:
 def _loaded(folder: str, limit_s: float) -> Any:
     import mlflow.pyfunc
 
-    model = mlflow.pyfunc.load_model(folder)
+    model = mlflow.pyfunc.load_model(folder, suppress_warnings=True)
     hangs.watch(model.unwrap_python_model(), limit_s)
     return model
 
