@@ -51,6 +51,11 @@ class LeashedProcess:
     def session_id(self) -> int:
         return self._popen.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of the command; None while it runs."""
+        return self._popen.poll()
+
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 

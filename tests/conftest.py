@@ -193,6 +193,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_ARCHIVE_IN_THE_MAKING] = LeashedProcess(command, log, os.environ, jvm.ROOT)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where it cannot be made: all would be as it was, and slower, and nobody would know."""
+    making = session.config.stash.get(_ARCHIVE_IN_THE_MAKING, None)
+    if making is not None and making.exit_code:
+        session.config.get_terminal_writer().line(f"\nSpark's classes were not archived: {making.log_text()}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """A run that is shorter than the making leaves it to a later one."""
     if making := config.stash.get(_ARCHIVE_IN_THE_MAKING, None):

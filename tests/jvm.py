@@ -51,7 +51,7 @@ def make_archive(target: Path) -> None:
     """Run a session that does a little of all that tests do, and keep the classes that it loaded."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if target.exists():
             return
         for older in target.parent.glob("*.jsa"):
@@ -64,12 +64,13 @@ def _exercise(folder: Path) -> None:
     import pandas as pd
     from pyspark.sql.functions import pandas_udf, struct
 
-    @pandas_udf("struct<label string, score double>")  # type: ignore[call-overload]
-    def answer(content: pd.Series, more: pd.DataFrame) -> pd.DataFrame:
+    def answered(content: pd.Series, more: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({"label": ["red"] * len(content), "score": [0.5] * len(content)})
 
     with class_archive.session(folder) as spark:
         class_archive.use(spark, folder)
+        # Only where there is a session does PySpark read a type that is spelt out.
+        answer = pandas_udf(answered, "struct<label string, score double>")  # type: ignore[call-overload]
         photos = spark.read.format("binaryFile").option("pathGlobFilter", "*.jpg").load(str(folder))
         scored = photos.withColumn("p", answer("content", struct("path", "length"))).repartition(2)
         scored.groupBy("p.label").count().collect()

@@ -24,7 +24,7 @@ from tests.faults.engine import Engine
 from tests.faults.host import Driver, Ended, Host, Order
 from tests.faults.material import Input
 from tests.faults.oracle import Expected, Verdict
-from tests.faults.readers import Readers, Seen
+from tests.faults.readers import EVERY_S, Readers, Seen
 
 if TYPE_CHECKING:
     from tests.faults.registry_harmed import Server
@@ -251,7 +251,11 @@ class Slow:
 
 @contextmanager
 def opened(
-    folder: Path, photos: int, fixture: Fixture | None = None, cluster: SparkCluster | None = None
+    folder: Path,
+    photos: int,
+    fixture: Fixture | None = None,
+    cluster: SparkCluster | None = None,
+    looks_every_s: float = EVERY_S,
 ) -> Iterator[Bench]:
     """A bench in an empty folder, and the end of all that it started. What is not given is made."""
     with ExitStack() as stack:
@@ -259,7 +263,7 @@ def opened(
         stack.callback(host.end)
         engine = Engine(folder / "engine")
         stack.callback(engine.end)
-        readers = Readers(folder / "outputs", folder / "readers", os.environ)
+        readers = Readers(folder / "outputs", folder / "readers", os.environ, looks_every_s)
         stack.callback(readers.end)
         fixture = fixture or build(folder / "registry")
         inputs = material.make(folder / "in", photos)

@@ -15,7 +15,10 @@ from tests.faults import points
 
 def imports() -> None:
     """What every driver needs, imported and nothing of it used: no connection, no thread that a fork would lose."""
+    import alembic.command  # noqa: F401
     import deltalake  # noqa: F401
+    import mlflow.store.model_registry.sqlalchemy_store
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
     import pyspark.sql  # noqa: F401
 
     import jobs

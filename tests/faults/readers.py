@@ -1,4 +1,4 @@
-"""Readers that look at outputs twenty times a second while jobs write them, and say what they should not have seen.
+"""Readers that look at outputs many times a second while jobs write them, and say what they should not have seen.
 
 By turns one reads each output as pyarrow does (the folder as one dataset, or the Delta table) and as DuckDB does (a
 glob of all files below the folder). What was seen must stay: each file always has the rows that it had when it was seen
@@ -20,13 +20,15 @@ EVERY_S = 0.05
 
 
 class Readers:
-    """A process that watches each folder below `outputs`; `seen` tells what it saw of one."""
+    """A process that watches each folder below `outputs` every so many seconds; `seen` tells what it saw of one."""
 
-    def __init__(self, outputs: Path, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, outputs: Path, folder: Path, environment: Mapping[str, str], every_s: float = EVERY_S
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         outputs.mkdir(parents=True, exist_ok=True)
         self._said = folder
-        command = [sys.executable, "-m", "tests.faults.readers", str(outputs), str(folder)]
+        command = [sys.executable, "-m", "tests.faults.readers", str(outputs), str(folder), str(every_s)]
         self.process = LeashedProcess(command, folder / "readers.log", environment, ROOT)
 
     def seen(self, output: Path) -> "Seen":
@@ -65,7 +67,7 @@ class _Watched:
     files: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
 
-def watch(outputs: Path, said: Path) -> None:
+def watch(outputs: Path, said: Path, every_s: float) -> None:
     """Until this process ends."""
     readers: dict[str, Callable[[Path], dict[str, list[Any]]]] = {"pyarrow": _pyarrow, "duckdb": _duckdb}
     watched: dict[str, _Watched] = {}
@@ -82,7 +84,7 @@ def watch(outputs: Path, said: Path) -> None:
         for gone in watched.keys() - {output.name for output in outputs.iterdir()}:
             del watched[gone]
         turn += 1
-        time.sleep(max(0.0, EVERY_S - (time.monotonic() - started)))
+        time.sleep(max(0.0, every_s - (time.monotonic() - started)))
 
 
 def _look(output: Path, name: str, read: Callable[[Path], dict[str, list[Any]]], of: _Watched) -> None:
@@ -162,4 +164,4 @@ def _duckdb(output: Path) -> dict[str, list[Any]]:
 
 
 if __name__ == "__main__":
-    watch(Path(sys.argv[1]), Path(sys.argv[2]))
+    watch(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))

@@ -33,6 +33,7 @@ def register_sklearn(name: str, upside_down: bool = False) -> LogisticRegression
             name="model",
             signature=infer_signature(inputs, model.predict(inputs)),
             registered_model_name=name,
+            pip_requirements=["scikit-learn"],  # else MLflow finds them out in a process of its own
         )
     return model
 
@@ -73,7 +74,7 @@ def save_onnx(folder: Path) -> np.ndarray:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     example = np.zeros((2, 4), np.float32)
     signature = infer_signature({"x": example}, {"scores": example[:, :3]})
-    mlflow.onnx.save_model(model, folder, signature=signature)
+    mlflow.onnx.save_model(model, folder, signature=signature, pip_requirements=["onnxruntime"])
     return matrix
 
 
@@ -88,6 +89,9 @@ def save_keras(folder: Path, signature: ModelSignature | None = None) -> Any:
     )
     example = np.zeros((2, 8, 8, 1), np.float32)
     mlflow.keras.save_model(
-        model, str(folder), signature=infer_signature(example, example[:, 0, 0].repeat(10, 1))
+        model,
+        str(folder),
+        signature=infer_signature(example, example[:, 0, 0].repeat(10, 1)),
+        pip_requirements=["keras", "torch"],
     )
     return model

@@ -288,7 +288,8 @@ def test_score_over_its_budget_exits_1_with_its_counts_and_what_to_look_at(
 def test_a_gpu_that_was_promised_and_is_not_there_fails_the_job_and_says_so(
     stagewright, fixture, tmp_path
 ) -> None:
-    done = score(stagewright, fixture, tmp_path / "out", CUDA_VISIBLE_DEVICES="0")
+    once = ("--conf", "spark.task.maxFailures=1")  # to try it again would only take longer
+    done = score(stagewright, fixture, tmp_path / "out", *once, CUDA_VISIBLE_DEVICES="0")
     assert done.returncode == 1
     assert "given cuda:0" in done.stderr
     assert "STAGEWRIGHT_DEVICE=cpu" in done.stderr

@@ -126,7 +126,9 @@ def test_a_version_of_scikit_learn_is_scored_goes_on_is_evaluated_for_gates_and_
 def test_a_batch_that_fails_is_halved_until_the_row_is_found(tmp_path: Path) -> None:
     inputs = pd.DataFrame({"number": np.arange(3)})
     signature = infer_signature(inputs, pd.DataFrame({"twice": np.arange(3), "said": list("abc")}))
-    mlflow.pyfunc.save_model(tmp_path / "temper", python_model=Temper(), signature=signature)
+    mlflow.pyfunc.save_model(
+        tmp_path / "temper", python_model=Temper(), signature=signature, pip_requirements=["mlflow"]
+    )
     missing = ["", "", "number", ""] + [""] * 12
     numbers = [*range(2), None, *range(3, 16)]
     found = hosted(tmp_path / "temper", tmp_path).predict(rows(number=numbers, **{MISSING: missing}))
@@ -165,11 +167,13 @@ def test_one_tensor_without_a_name_goes_into_keras(tmp_path: Path, monkeypatch) 
 
 
 def test_a_version_whose_signature_says_too_little_is_refused_by_name(tmp_path: Path) -> None:
-    mlflow.pyfunc.save_model(tmp_path / "bare", python_model=Temper())
+    mlflow.pyfunc.save_model(tmp_path / "bare", python_model=Temper(), pip_requirements=["mlflow"])
     with pytest.raises(InputError, match=r"it has no signature of its inputs.*infer_signature"):
         Signature.of(tmp_path / "bare", "it")
     taken = infer_signature(pd.DataFrame({"number": [1]}), pd.DataFrame({"status": ["x"]}))
-    mlflow.pyfunc.save_model(tmp_path / "taken", python_model=Temper(), signature=taken)
+    mlflow.pyfunc.save_model(
+        tmp_path / "taken", python_model=Temper(), signature=taken, pip_requirements=["mlflow"]
+    )
     with pytest.raises(InputError, match="an output called 'status', as predictions have a column"):
         Signature.of(tmp_path / "taken", "it")
 

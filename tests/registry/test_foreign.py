@@ -20,7 +20,7 @@ class Same(PythonModel):
 @pytest.fixture
 def version(registry_uri: str, tmp_path: Path) -> ModelVersion:
     mlflow.set_tracking_uri(registry_uri)
-    mlflow.pyfunc.save_model(tmp_path / "same", python_model=Same())
+    mlflow.pyfunc.save_model(tmp_path / "same", python_model=Same(), pip_requirements=["mlflow"])
     client = mlflow.MlflowClient()
     client.create_registered_model("same")
     client.create_model_version("same", str(tmp_path / "same"))
