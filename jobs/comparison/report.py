@@ -8,7 +8,7 @@ from registry import Outcome, RunStatus
 from registry.gates.comparing import MCNEMAR_P, ONLY_CANDIDATE_RIGHT, ONLY_OTHER_RIGHT
 from registry.showing import table
 
-from ..scoring.report import ScoreReport
+from ..scoring.report import ScoreReport, in_words
 from ..tables import DIGEST_SHOWN, aligned
 
 
@@ -126,8 +126,8 @@ class ComparisonReport:
 
 
 def _side(side: ScoreReport) -> str:
-    counts = ", ".join(f"{count:,} {status}" for status, count in side.by_status.items())
-    return f"models:/{side.model_name}/{side.model_version}  (asked for as {side.requested}; {counts})"
+    asked = f"asked for as {side.requested}; {in_words(side.by_status)}"
+    return f"models:/{side.model_name}/{side.model_version}  ({asked})"
 
 
 def _score(score: float | None) -> str:

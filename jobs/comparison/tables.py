@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,17 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pyfunc_models import Status
-from registry import Comparison, Outcome, Registry, RunStatus, Use
+from registry import Comparison, Registry
 
-from ..errors import ErrorBudgetExceeded, InputError, JobFailed
+from ..errors import InputError, JobFailed
 from ..evaluation import labelled
-from ..scoring import batch, columns, foreign, sinks, sources, udf
-from ..scoring.options import ScoreOptions
+from ..evaluation.table_job import TableJob, checked, digest_of, fields_of
+from ..scoring import columns, foreign, sinks, sources, udf
 from ..scoring.recording import recorded
 from ..scoring.sinks import Sink
-from ..scoring.sources import Source
 from ..spark.faults import ANEW, explained
 from ..spark.progress import progress
-from ..tables import DIGEST_SHOWN
+from .table_report import TableComparison
 
 DIGEST, RUN = "row_digest", "comparison_run_id"
 TAKEN = ("a", "b", "agree", DIGEST, RUN)
@@ -31,22 +30,13 @@ TAKEN = ("a", "b", "agree", DIGEST, RUN)
 SAME = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class CompareTableJob:
-    """Version `a` is held against its challenger `b` on the rows of `source`; the table goes to `output`.
-
-    `answer`: which output of both, where there are several. The figures are not signed.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareTableJob(TableJob):
+    """Version `a` is held against its challenger `b` on the rows of a table; what they answered goes to `output`."""
 
     a: str
     b: str
-    source: Source
     output: str
-    answer: str | None = None
-    dataset: str | None = None
-    options: ScoreOptions = field(default_factory=ScoreOptions)
-    max_error_rate: float = batch.DEFAULT_MAX_ERROR_RATE
-    experiment: str | None = None
 
 
 def is_meant(registry: Registry, *uris: str) -> bool:
@@ -62,17 +52,7 @@ def from_options(a: str, b: str, given: Mapping[str, Any]) -> CompareTableJob:
                 f"--{name.replace('_', '-')} is of photos. `evaluate` both versions on one table, and gates compare "
                 "the figures; those of versions that stagewright did not package cannot be signed."
             )
-    return CompareTableJob(
-        a=a,
-        b=b,
-        source=Source(given["input_path"], given["input_format"]),
-        output=given["output_path"],
-        answer=given["answer"],
-        dataset=given["dataset"],
-        options=batch.options_of(given),
-        max_error_rate=given["max_error_rate"],
-        experiment=given["experiment"],
-    )
+    return CompareTableJob(a=a, b=b, output=given["output_path"], **fields_of(given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,64 +77,16 @@ def check(registry: Registry, job: CompareTableJob) -> Contest:
     for version in (registry.resolve(job.a), registry.resolve(job.b)):
         if version.manifest_digest is not None:
             raise InputError(f"{version.pinned_uri} takes photos, and the other version takes columns.")
-        foreign_checked = udf.checked(registry, version, replace(job.options, use=Use.EVALUATION))
+        subject, names = checked(registry, version, job)
         foreign.check_source(version, job.source)
-        assert foreign_checked.signature is not None
-        sides.append(foreign_checked)
-        outputs.append([str(each.name) for each in foreign_checked.signature.outputs.inputs])
+        sides.append(subject)
+        outputs.append(names)
     common = [name for name in outputs[0] if name in outputs[1]]
     if job.answer is None and len(common) == 1:
         return Contest(sides[0], sides[1], common[0], dataset)
     if job.answer is None or job.answer not in common:
         raise InputError(f"Which output is compared? Name one that both have, {common}, by --answer NAME.")
     return Contest(sides[0], sides[1], job.answer, dataset)
-
-
-@dataclass(frozen=True, slots=True)
-class TableComparison:
-    """`metrics`: `rows`, `agreement` (of those that either could answer), `disagreements`, and of floats also
-    `mean_absolute_difference` and `largest_difference`. `statuses`: of `a` and of `b`, rows by status.
-    """
-
-    a: str
-    b: str
-    dataset: str
-    dataset_digest: str
-    metrics: Mapping[str, float]
-    statuses: Mapping[str, Mapping[str, int]]
-    output: str
-    run_id: str
-    seconds: float
-
-    def outcome(self, status: RunStatus = RunStatus.FINISHED) -> Outcome:
-        """What the run says in the end."""
-        said = {"dataset_digest": self.dataset_digest}
-        return Outcome(status, metrics={**self.metrics, "seconds": self.seconds}, tags=said)
-
-    def document(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
-
-    def lines(self) -> list[str]:
-        """For a person."""
-        figures = (f"{name:<12} {value:.6g}" for name, value in self.metrics.items())
-        sides = (f"{name}            {getattr(self, name)}  ({self._counts(name)})" for name in ("a", "b"))
-        where = f"data set     {self.dataset}, digest {self.dataset_digest[:DIGEST_SHOWN]}"
-        return [*sides, where, *figures, f"output       {self.output}", f"run          {self.run_id}"]
-
-    def check_budget(self, max_error_rate: float) -> None:
-        """Raises ErrorBudgetExceeded where either has no answer for more than that share."""
-        for name, counts in self.statuses.items():
-            rate = 1 - counts.get(Status.OK.value, 0) / sum(counts.values())
-            if rate > max_error_rate:
-                raise ErrorBudgetExceeded(
-                    f"Version {name} has no answer for {rate:.2%} of the rows ({self._counts(name)}), more than the "
-                    f"{max_error_rate:.2%} that --max-error-rate allows. All answers are in {self.output!r}.",
-                    self,
-                )
-
-    def _counts(self, name: str) -> str:
-        return ", ".join(f"{count:,} {status}" for status, count in self.statuses[name].items())
 
 
 def compare(
@@ -195,7 +127,7 @@ def _asked(frame: DataFrame, job: CompareTableJob, contest: Contest) -> DataFram
         subject.signature.check(frame, job.options, TAKEN)
         predict = udf.udf_of(frame.sparkSession, subject, job.options)
         asked.append(predict(udf.given(frame, subject, job.options)).alias(f"_{name}"))
-    line = F.sha2(F.to_json(udf.given(frame, contest.b, job.options)), 256).alias(DIGEST)
+    line = digest_of(udf.given(frame, contest.b, job.options)).alias(DIGEST)
     answered = frame.select(*columns.kept(frame, job.options.keep), line, *asked)
     sides = [_side(name, contest.answer) for name in ("a", "b")]
     kept = [F.col(columns.quoted(name)) for name in job.options.keep]

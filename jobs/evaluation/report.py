@@ -8,7 +8,7 @@ from pyfunc_models import Status
 from registry import Evidence, Outcome, RunStatus
 from registry.showing import table
 
-from ..scoring.report import ScoreReport
+from ..scoring.report import ScoreReport, in_words
 from ..tables import DIGEST_SHOWN
 
 PHOTOS, BY_CLASS, CONFUSIONS = "photos.csv", "by_class.csv", "confusions.csv"
@@ -147,6 +147,6 @@ class EvaluationReport:
         ]
 
     def _rows(self) -> str:
-        counts = ", ".join(f"{count:,} {status}" for status, count in self.scored.by_status.items())
         faults = self.scored.rows - self.scored.by_status.get(Status.OK.value, 0)
-        return counts + (f"; the {faults:,} without an answer count as wrong" if faults else "")
+        wrong = f"; the {faults:,} without an answer count as wrong" if faults else ""
+        return in_words(self.scored.by_status) + wrong

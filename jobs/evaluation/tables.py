@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,35 +16,26 @@ from pyfunc_models import Status
 from registry import Evidence, Registry, Use
 
 from ..errors import InputError, JobFailed
-from ..scoring import batch, columns, sources, udf
+from ..scoring import columns, sources, udf
 from ..scoring.options import ScoreOptions
 from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
-from ..scoring.sources import IMAGES, Source
+from ..scoring.sources import IMAGES
 from ..spark.faults import ANEW, explained
 from ..spark.progress import progress
 from . import answers, labelled
 from .report import ROWS, EvaluationReport
+from .table_job import TableJob, checked, digest_of, fields_of
 
 _TRUTH, _LINE = "_stagewright_truth", "_stagewright_line"
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluateTableJob:
-    """Which version on which rows: `source` is a table, whose column `label_column` says what is right.
-
-    `answer`: which of the version's outputs is held against it, where there are several. As `EvaluateJob`, but
-    figures are not signed: a foreign version has no manifest that says which files they are of.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateTableJob(TableJob):
+    """Which version on which rows; `label_column` says what is right."""
 
     model: str
-    source: Source
     label_column: str
-    answer: str | None = None
-    dataset: str | None = None
-    options: ScoreOptions = field(default_factory=ScoreOptions)
-    max_error_rate: float = batch.DEFAULT_MAX_ERROR_RATE
-    experiment: str | None = None
 
 
 def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateTableJob:
@@ -64,16 +55,7 @@ def from_options(uri: str, given: Mapping[str, Any]) -> EvaluateTableJob:
         raise InputError(
             f"What is {given['input_path']!r}? Say it by --input-format, such as parquet, csv or table."
         )
-    return EvaluateTableJob(
-        model=uri,
-        source=Source(given["input_path"], given["input_format"]),
-        label_column=given["label_column"],
-        answer=given["answer"],
-        dataset=given["dataset"],
-        options=batch.options_of(given),
-        max_error_rate=given["max_error_rate"],
-        experiment=given["experiment"],
-    )
+    return EvaluateTableJob(model=uri, label_column=given["label_column"], **fields_of(given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +78,7 @@ def check(registry: Registry, job: EvaluateTableJob) -> Subject:
     version = registry.resolve(job.model)
     if version.manifest_digest is not None:
         raise InputError(f"{version.pinned_uri} takes photos: evaluate it with --images DIR --labels CSV.")
-    scored = udf.checked(registry, version, replace(job.options, use=Use.EVALUATION))
-    assert scored.signature is not None
-    names = [str(each.name) for each in scored.signature.outputs.inputs]
+    scored, names = checked(registry, version, job)
     if job.answer is not None and job.answer not in names:
         raise InputError(f"{version.pinned_uri} has no output {job.answer!r}; it has {names}.")
     if job.answer is None and len(names) > 1:
@@ -151,7 +131,7 @@ def _labelled(frame: DataFrame, job: EvaluateTableJob, subject: Subject) -> tupl
     udf.check_columns(frame, subject.scored, options)
     inputs = udf.given(frame, subject.scored, options)
     rows = frame.withColumns(
-        {_TRUTH: truth.column, _LINE: F.sha2(F.to_json(F.struct(inputs, truth.column.alias("label"))), 256)}
+        {_TRUTH: truth.column, _LINE: digest_of(F.struct(inputs, truth.column.alias("label")))}
     )
     counted = rows.agg(F.count(F.lit(1)), F.count(_TRUTH)).first()
     assert counted is not None

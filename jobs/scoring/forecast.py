@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..telling import duration
+from .report import in_words
 from .sampled import Sample
 
 
@@ -141,7 +142,7 @@ class Forecast:
     def _sample(self) -> str:
         if self.sample is None:
             return "none"
-        counts = ", ".join(f"{count:,} {status}" for status, count in self.sample.by_status.items())
+        counts = in_words(self.sample.by_status)
         found = (
             f"{self.sample.photos:,} photos at {self.sample.rate:,.1f} a second ({counts}); workers were ready after "
             f"{self.sample.ready_s:.0f} s"

@@ -12,7 +12,7 @@ from registry import Outcome
 from registry.showing import table
 
 from ..errors import ErrorBudgetExceeded
-from .sources.local_files import in_words
+from .sources import local_files
 
 ROWS = "rows"
 
@@ -58,7 +58,7 @@ class ScoreReport:
         if self.error_rate > max_error_rate:
             faults = {status: count for status, count in self.by_status.items() if status != Status.OK}
             raise ErrorBudgetExceeded(
-                f"{self.error_rate:.2%} of {self.rows:,} rows have no prediction ({_counts(faults)}), more than the "
+                f"{self.error_rate:.2%} of {self.rows:,} rows have no prediction ({in_words(faults)}), more than the "
                 f"{max_error_rate:.2%} that --max-error-rate allows. Everything that was scored is in "
                 f"{self.output!r}; its column `error` says what is wrong with each row.",
                 self,
@@ -76,7 +76,7 @@ class ScoreReport:
         """For a person."""
         return [
             f"model    models:/{self.model_name}/{self.model_version}  (asked for as {self.requested})",
-            f"rows     {self.rows:,}  ({_counts(self.by_status)}){self._before()}",
+            f"rows     {self.rows:,}  ({in_words(self.by_status)}){self._before()}",
             f"speed    {self.images_per_second:,.1f} images a second, {self.seconds:,.1f} s",
             f"output   {self.output}",
             *([f"left out {self.left_out_in_words}"] if self.left_out_in_words else []),
@@ -87,7 +87,7 @@ class ScoreReport:
         """For notebooks."""
         rows = [
             ("asked for as", self.requested),
-            ("rows", f"{self.rows:,} ({_counts(self.by_status)}){self._before()}"),
+            ("rows", f"{self.rows:,} ({in_words(self.by_status)}){self._before()}"),
             ("rows a second", self.images_per_second),
             ("input", self.input),
             ("output", self.output),
@@ -98,13 +98,14 @@ class ScoreReport:
     @property
     def left_out_in_words(self) -> str:
         """What the search for photos passed by; empty where it was nothing."""
-        return in_words(self.left_out)
+        return local_files.in_words(self.left_out)
 
     def _before(self) -> str:
         return f"; {self.rows_before:,} of them were there before" if self.rows_before else ""
 
 
-def _counts(by_status: dict[str, int]) -> str:
+def in_words(by_status: Mapping[str, int]) -> str:
+    """Counts by status, on one line."""
     return ", ".join(f"{count:,} {status}" for status, count in by_status.items()) or "no rows"
 
 
