@@ -52,3 +52,9 @@ class ErrorBudgetExceeded(JobError):
     def __init__(self, message: str, report: Report) -> None:
         super().__init__(message)
         self.report = report
+
+
+def first_line(error: BaseException) -> str:
+    """Of what a library says, which may go on for pages."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)

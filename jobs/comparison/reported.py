@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from registry import ModelVersion, Registry, RegistryError, Run
 
-from ..errors import InputError, JobError
+from ..errors import InputError, JobError, first_line
 from ..reporting.cards import Answer, Card
 from ..reporting.comparison_page import Change, Compared, Side, comparison_page
 from ..reporting.page import facts
@@ -72,8 +72,9 @@ def made(registry: Registry, run: Run, source: Source) -> tuple[str, Store]:
     try:
         answers = gathered(store, names)
     except (pa.ArrowException, FileNotFoundError, KeyError) as error:
-        what = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"What is in {output!r} cannot be read as a comparison: {what}.") from error
+        raise InputError(
+            f"What is in {output!r} cannot be read as a comparison: {first_line(error)}."
+        ) from error
     versions = registry.resolve(run.tags["against"]), registry.model_of(run.run_id)
     return comparison_page(_compared(run, versions, source, answers)), store
 

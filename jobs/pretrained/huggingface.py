@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from ..errors import InputError
-from .pretrained import Pretrained, first_line, labels
+from ..errors import InputError, first_line
+from .pretrained import Pretrained, labels, library
 from .processors import PROCESSOR_FIELDS, recipe
 from .saved import PREPROCESSOR, Saved, read_json, refuse_unknown
 
@@ -57,13 +57,8 @@ READER = HuggingFace()
 
 
 def _transformers() -> ModuleType:
-    try:
-        import transformers
-    except ImportError as error:
-        raise InputError(
-            "This folder is transformers', which is not installed: pip install 'stagewright[pretrained]'."
-        ) from error
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers = library("transformers")
+    transformers.utils.logging.disable_progress_bar()
     return transformers
 
 

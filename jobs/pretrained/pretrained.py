@@ -1,7 +1,9 @@
 """What a reader finds in a folder."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from pyfunc_models import Preprocess
 
+from ..errors import InputError
 from .saved import Saved
 
 Prepare = Callable[[Image.Image], npt.NDArray[np.float32]]
@@ -40,9 +43,15 @@ class Reader(Protocol):
         """Raises InputError."""
 
 
-def first_line(error: Exception) -> str:
-    """Of what a library says; it goes on for pages."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
+def library(name: str) -> ModuleType:
+    """One that folders are read with, which the project does without otherwise. Raises InputError."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        whose = f"{name}'" if name.endswith("s") else f"{name}'s"
+        raise InputError(
+            f"This folder is {whose}, which is not installed: pip install 'stagewright[pretrained]'."
+        ) from error
 
 
 def labels(found: Any, count: int, field: str) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from pyfunc_models import Preprocess
 
-from ..errors import InputError
-from .pretrained import Pretrained, first_line, labels
+from ..errors import InputError, first_line
+from .pretrained import Pretrained, labels, library
 from .saved import WEIGHTS, Saved, refuse_unknown
 
 _FIELDS = {
@@ -83,7 +83,7 @@ class Timm:
 
     def read(self, saved: Saved) -> Pretrained:
         """See `Reader`."""
-        timm = _timm()
+        timm = library(self.library)
         config, given = saved.config, saved.config["pretrained_cfg"]
         refuse_unknown(config, _FIELDS, saved.config_file)
         refuse_unknown(given, _PREPARED | _OTHER, saved.config_file)
@@ -126,17 +126,6 @@ def recipe(prepared: Mapping[str, Any]) -> Preprocess:
         mean=tuple(prepared["mean"]),
         std=tuple(prepared["std"]),
     )
-
-
-def _timm() -> ModuleType:
-    try:
-        import timm
-        import timm.data
-    except ImportError as error:
-        raise InputError(
-            "This folder is timm's, which is not installed: pip install 'stagewright[pretrained]'."
-        ) from error
-    return timm
 
 
 def _module(timm: ModuleType, config: Mapping[str, Any], saved: Saved) -> Any:

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
-from ..errors import InputError, JobFailed
+from ..errors import InputError, JobFailed, first_line
 from ..spark import jvm
 from .job import ScoreJob
+from .object_stores import reached
 from .place import delta
 from .place.stores import Bucket, Folder, Store, local_path, store_at
 
@@ -22,18 +23,8 @@ def store_of(job: ScoreJob) -> Store | None:
 
 
 def _try(store: Bucket) -> None:
-    try:
+    with reached(store.root, lambda error: f"cannot be used: {first_line(error)}"):
         store.is_free()
-    except ImportError as error:
-        raise InputError(
-            f"{store.root!r} is in an object store, which takes obstore: pip install 'stagewright[object-stores]', "
-            "on executors too."
-        ) from error
-    except Exception as error:  # obstore's own, and what lies below it
-        raise InputError(
-            f"{store.root!r} cannot be used: {next(iter(str(error).splitlines()), error)}. Address, region and "
-            "credentials come from the environment, such as AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID; on executors too."
-        ) from error
 
 
 def path_of(job: ScoreJob) -> str:

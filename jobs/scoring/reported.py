@@ -13,7 +13,7 @@ import pyarrow as pa
 from registry import ModelVersion, Registry, RegistryError, Run, RunNotFound
 from registry.tags import RUN_STAGE
 
-from ..errors import InputError, JobError
+from ..errors import InputError, JobError, first_line
 from ..reporting import figures, timing
 from ..reporting.figures import Figures, Kept
 from ..reporting.gathering import Rows, gathered
@@ -75,8 +75,9 @@ def made(registry: Registry, store: Store) -> Whole:
     try:
         return _whole(registry, store, known)
     except (pa.ArrowException, FileNotFoundError, KeyError) as error:
-        what = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"What is in {store.root!r} cannot be read as predictions: {what}.") from error
+        raise InputError(
+            f"What is in {store.root!r} cannot be read as predictions: {first_line(error)}."
+        ) from error
 
 
 def _whole(registry: Registry, store: Store, known: JobRecord) -> Whole:

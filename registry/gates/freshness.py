@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from registry.gates.figures import age_of, fresh
 from registry.gates.gate import Finding, Gate
-from registry.gates.photos import Photos, photos_of
+from registry.gates.photos import OnPhotos, photos_of
 from registry.toml_tables import Table
-from registry.trust.signing import PublicKey
 from registry.versions import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(OnPhotos):
     """An evaluation that is there, on these photos, and not too old."""
 
-    photos: Photos
     max_age_days: float | None = None
 
     @property
@@ -28,10 +26,6 @@ class Fresh:
     def wanted(self) -> str:
         age = "" if self.max_age_days is None else f" within {self.max_age_days:g} days"
         return f"evaluated{age} {self.photos}"
-
-    def signed_by(self, keys: tuple[PublicKey, ...]) -> Gate:
-        """Only signed figures count."""
-        return replace(self, photos=replace(self.photos, keys=keys))
 
     def look(self, candidate: ModelVersion, current: ModelVersion | None) -> Finding:
         """An evaluation on another digest of the data set does not count."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from registry.gates.evidence import Evidence
 from registry.gates.figures import NOBODY_THERE, figure, no_metric
 from registry.gates.gate import Finding, Gate
-from registry.gates.photos import Photos, photos_of
+from registry.gates.photos import OnPhotos, photos_of
 from registry.toml_tables import Table
-from registry.trust.signing import PublicKey
 from registry.versions import ModelVersion
 
 # 0.90 - 0.89 is a little more than 0.01.
@@ -21,11 +20,10 @@ MAX_METRIC_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class Floor(OnPhotos):
     """A figure that is at least, or where less is better at most, a number."""
 
     metric: str
-    photos: Photos
     threshold: float
     greater_is_better: bool = True
 
@@ -36,10 +34,6 @@ class Floor:
     @property
     def wanted(self) -> str:
         return f"{'>=' if self.greater_is_better else '<='} {self.threshold:g} {self.photos}"
-
-    def signed_by(self, keys: tuple[PublicKey, ...]) -> Gate:
-        """Only signed figures count."""
-        return replace(self, photos=replace(self.photos, keys=keys))
 
     def look(self, candidate: ModelVersion, current: ModelVersion | None) -> Finding:
         """Missing evidence and a missing figure fail."""
@@ -54,7 +48,7 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Change(OnPhotos):
     """A figure that is better than that of the version now in the stage, on the same photos, by so much.
 
     `min_absolute_change` and `min_relative_change` are those of `mlflow.models.MetricThreshold`, and MLflow
@@ -63,7 +57,6 @@ class Change:
     """
 
     metric: str
-    photos: Photos
     bound: Bound
     greater_is_better: bool = True
 
@@ -75,10 +68,6 @@ class Change:
     def wanted(self) -> str:
         better = "" if self.greater_is_better else ", less is better"
         return f"{self.bound}{better} {self.photos}"
-
-    def signed_by(self, keys: tuple[PublicKey, ...]) -> Gate:
-        """Only signed figures count."""
-        return replace(self, photos=replace(self.photos, keys=keys))
 
     def look(self, candidate: ModelVersion, current: ModelVersion | None) -> Finding:
         """Passes where no version is there yet; without evidence of both versions it fails."""
@@ -158,6 +147,6 @@ def _of_metric(table: Table) -> Iterator[Gate]:
     if threshold is None and not asked:
         raise table.wrong("metric", f"{metric!r} is asked for nothing; give threshold, {', '.join(bounds)}")
     if threshold is not None:
-        yield Floor(metric, photos, threshold, greater)
+        yield Floor(photos, metric, threshold, greater)
     for bound in asked:
-        yield Change(metric, photos, bound, greater)
+        yield Change(photos, metric, bound, greater)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from registry.errors import UserError
 from registry.gates import steps
@@ -45,6 +46,17 @@ class Photos:
     def __str__(self) -> str:
         said = f"on {self.dataset} at {self.precision}" + (f" ({self.digest[:12]})" if self.digest else "")
         return f"{said}, signed" if self.keys else said
+
+
+@dataclass(frozen=True, slots=True)
+class OnPhotos:
+    """A gate's own part in evaluations: which of them count."""
+
+    photos: Photos
+
+    def signed_by(self, keys: tuple[PublicKey, ...]) -> Self:
+        """Only signed figures count."""
+        return replace(self, photos=replace(self.photos, keys=keys))
 
 
 def photos_of(table: Table) -> Photos:

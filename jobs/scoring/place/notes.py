@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from ...errors import InputError
+from ...errors import InputError, first_line
 from .stores import Store
 
 T = TypeVar("T")
@@ -19,10 +19,9 @@ def readable(store: Store, name: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, KeyError, AttributeError, pa.ArrowException, FileNotFoundError) as error:
-        what = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(
-            f"{name} in {store.root!r} cannot be read ({what}), so that it is not known what is done there. "
-            "Bring it back, or name another output."
+            f"{name} in {store.root!r} cannot be read ({first_line(error)}), so that it is not known what is done "
+            "there. Bring it back, or name another output."
         ) from error
 
 

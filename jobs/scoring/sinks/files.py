@@ -5,7 +5,7 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, MapType, StructType
 
-from ...errors import InputError
+from ...errors import InputError, first_line
 from ...spark import jvm
 from .sink import Sink, Writer
 
@@ -66,7 +66,7 @@ def _explained(error: AnalysisException, sink: Sink) -> Exception:
     if condition in _FOREIGN:
         return _foreign(sink)
     if sink.is_table and condition in ("SCHEMA_NOT_FOUND", "NO_SUCH_CATALOG_EXCEPTION", "CATALOG_NOT_FOUND"):
-        return InputError(f"There is no place for a table {sink.path!r}: {str(error).splitlines()[0]}")
+        return InputError(f"There is no place for a table {sink.path!r}: {first_line(error)}")
     return error
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from ...errors import InputError
+from ...errors import InputError, first_line
 from ..options import ScoreOptions
 from . import images, local_files
 from .local_files import Listing
@@ -91,7 +91,7 @@ def _reading(source: Source, read: Callable[[], _T]) -> _T:
         raise InputError(_explain(source, error)) from error
     except Exception as error:  # a format that is not installed comes as a plain Java exception
         raise InputError(
-            f"Spark cannot read {source.path!r} as {source.format!r}: {_first_line(error)}"
+            f"Spark cannot read {source.path!r} as {source.format!r}: {first_line(error)}"
         ) from error
 
 
@@ -101,11 +101,7 @@ def _explain(source: Source, error: AnalysisException) -> str:
         return f"There is nothing at {source.path!r}; name a folder, a glob or a file that exists."
     if condition == "TABLE_OR_VIEW_NOT_FOUND":
         return f"Spark knows no table {source.path!r}."
-    return f"Spark cannot read {source.path!r} as {source.format!r}: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return f"Spark cannot read {source.path!r} as {source.format!r}: {first_line(error)}"
 
 
 __all__ = ["IMAGES", "Reading", "Source", "by_path", "folder", "listing", "read", "read_for"]

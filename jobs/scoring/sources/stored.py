@@ -13,6 +13,7 @@ from ...addresses.places import STORES, Place, place
 from ...addresses.stores import Stores
 from ...errors import InputError
 from ...spark import jvm
+from ..object_stores import reached
 from . import local_files
 from .local_files import LeftOut, Listing
 from .source import IMAGES, Source
@@ -31,20 +32,11 @@ def is_stored(spark: SparkSession, source: Source) -> bool:
 def found(source: Source) -> Listing:
     """The photos below an address, whose `content` is where each is. Raises InputError where it cannot be listed."""
     left_out: Counter[str] = Counter()
-    try:
-        return local_files.collected(_rows(place(source.path), left_out), left_out)
-    except NoPhoto as fault:
-        raise InputError(f"{source.path!r} is no folder of photos: {fault}.") from None
-    except ImportError as error:
-        raise InputError(
-            f"{source.path!r} is in an object store, which takes obstore: pip install 'stagewright[object-stores]', on "
-            "executors too."
-        ) from error
-    except Exception as error:  # obstore's own, and what lies below it
-        raise InputError(
-            f"{source.path!r} cannot be listed ({type(error).__name__}). Address, region and credentials come from the "
-            "environment, such as AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID; on executors too."
-        ) from error
+    with reached(source.path, lambda error: f"cannot be listed ({type(error).__name__})"):
+        try:
+            return local_files.collected(_rows(place(source.path), left_out), left_out)
+        except NoPhoto as fault:
+            raise InputError(f"{source.path!r} is no folder of photos: {fault}.") from None
 
 
 def root(source: Source) -> str:
