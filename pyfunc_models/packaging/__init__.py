@@ -2,7 +2,7 @@
 
 from ..kinds import kind_names
 from ..transforms.preprocess import Preprocess
-from ..worker.image_model import OwnCode
+from ..worker.own_code import OwnCode
 from .asked import PackageOptions
 from .errors import PackagingError, PackagingWarning, PrecisionRefused
 from .export import ExportError

@@ -12,7 +12,8 @@ from ..kinds import kind_names, model_class
 from ..transforms.preprocess import Preprocess
 from ..worker import settings
 from ..worker.choices import DecodeChoice
-from ..worker.image_model import ImageModel, OwnCode
+from ..worker.image_model import ImageModel
+from ..worker.own_code import OwnCode
 from ..worker.settings import Value
 from ..worker.spec import EXACT
 from .adapting import Adapted

@@ -12,7 +12,8 @@ from pathlib import Path
 from ..engines import openvino_engine, torch_engine
 from ..transforms.preprocess import Preprocess
 from ..worker import manifest
-from ..worker.image_model import CALLABLES, LABELS
+from ..worker.image_model import LABELS
+from ..worker.own_code import CALLABLES
 from ..worker.settings import SETTINGS
 from .measuring import GoldenPhotos
 from .offering import Offering

@@ -19,7 +19,8 @@ from ..carried import STAYS_BEHIND, copy_wrapper, importable
 from ..kinds import model_class
 from ..transforms.preprocess import Preprocess
 from ..worker import manifest, settings
-from ..worker.image_model import CALLABLES, LABELS, PREPROCESS, OwnCode
+from ..worker.image_model import LABELS, PREPROCESS
+from ..worker.own_code import CALLABLES, OwnCode
 from ..worker.spec import ModelSpec
 from . import digests, golden_photos
 from .asked import Asked, PackageOptions, checked

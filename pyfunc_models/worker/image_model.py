@@ -1,9 +1,8 @@
 """The PythonModel that travels: reads photos, infers in batches, answers one row for each row."""
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -14,20 +13,17 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from PIL import Image
 
-from ..engines import Engine, Images, Outputs, Precision, device, engine_module
+from ..engines import Engine, Outputs, Precision, device, engine_module
 from ..photos import files
-from ..photos.decode import DEFAULT_MAX_PIXELS, decode, is_turned
-from ..photos.reduced import REDUCED
-from ..photos.status import RowFault, Status
-from ..transforms import usual_photo
+from ..photos.decode import DEFAULT_MAX_PIXELS
+from ..photos.status import Status
 from ..transforms.compiled_resample import Compiler
-from ..transforms.preprocess import Preprocess, resized_size
-from ..transforms.usual_photo import Photo
-from . import model_store, needs, pipeline, proving, settings
+from ..transforms.preprocess import Preprocess
+from . import model_store, needs, own_code, pipeline, proving, settings
 from .choices import ContentChoice, DecodeChoice
-from .frames import Placed, frame_of
+from .own_code import OwnCode
+from .photo_reader import PhotoReader
 from .self_test import SelfTest
 from .settings import Setting, Value
 from .spec import EXACT, ModelSpec
@@ -35,26 +31,11 @@ from .spec import EXACT, ModelSpec
 # Where things lie below `artifacts/model` of the MLflow model directory.
 PREPROCESS = "preprocess.json"
 LABELS = "labels.json"
-CALLABLES = "callables.pkl"
 
-Transform = Callable[[Image.Image], Image.Image]
-Postprocess = Callable[[Outputs], Outputs]
 Column = Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnCode:
-    """A scientist's own callables; both optional, both travel by cloudpickle.
-
-    `transform`: PIL RGB image -> PIL RGB image, before the preprocessing.
-    `postprocess`: float32 [N, D] outputs of the graph -> float32 [N, D'], before the answer is made.
-    """
-
-    transform: Transform | None = None
-    postprocess: Postprocess | None = None
-
-
-class ImageModel(PythonModel, ABC):
+class ImageModel(PhotoReader, PythonModel, ABC):
     """Base of every kind of prediction: `content` (binary) in; the kind's columns, `status` and `error` out.
 
     A row that cannot be read keeps its place: its `status` says why, `error` says it in words, and its other
@@ -65,8 +46,6 @@ class ImageModel(PythonModel, ABC):
     outputs: ClassVar[list[ColSpec]]
     params: ClassVar[list[ParamSpec]] = []
     labelled: ClassVar[bool] = False
-    has_places: ClassVar[bool] = False
-    """Whether answers are places in the photo: then it takes no callables of a scientist's own."""
     known_settings: ClassVar[tuple[Setting, ...]] = ()
     golden: SelfTest | None = None
     """The version's self-test; None in those of before."""
@@ -128,7 +107,7 @@ class ImageModel(PythonModel, ABC):
         self.settings = settings.read(self._graphs)
         self.golden = SelfTest.find(self._graphs)
         self.preprocess = Preprocess.from_json((self._graphs / PREPROCESS).read_text())
-        self.own_code = _unpickle(self._graphs / CALLABLES) if self.spec.pickled else OwnCode()
+        self.own_code = own_code.load(self._graphs / own_code.CALLABLES) if self.spec.pickled else OwnCode()
         device.settle()
 
     def predict(
@@ -149,92 +128,6 @@ class ImageModel(PythonModel, ABC):
             status[row], error[row] = fault.status.value, fault.error
         answers = self._answers(scored, len(contents), given)
         return pd.DataFrame({**answers, "status": status, "error": error})
-
-    def read(
-        self,
-        content: bytes | None,
-        choice: DecodeChoice = DecodeChoice.FULL,
-        max_pixels: int = DEFAULT_MAX_PIXELS,
-    ) -> Images | Placed | RowFault:
-        """Bytes of a photo -> uint8 [H, W, 3] as the graph takes it, or why not; where they are, if it `has_places`."""
-        photo = self.decode(content, choice, max_pixels)
-        if isinstance(photo, RowFault):
-            return photo
-        pixels = self.prepare(photo)
-        if isinstance(pixels, RowFault) or not self.has_places:
-            return pixels
-        return Placed(pixels, frame_of(photo, self.preprocess))
-
-    def decode(
-        self,
-        content: bytes | None,
-        choice: DecodeChoice = DecodeChoice.FULL,
-        max_pixels: int = DEFAULT_MAX_PIXELS,
-    ) -> Photo | RowFault:
-        """Bytes of a photo -> RGB photo, or why not; reduced, it is no smaller than the resize makes it.
-
-        A JPEG of more than DEFAULT_MAX_PIXELS, where `max_pixels` allows it, is reduced whatever the choice, unless the
-        scientist's own transform is to see it: in full it would take half a gigabyte and more.
-        """
-        if choice is DecodeChoice.FULL and self._is_usual(content):
-            pixels = usual_photo.decode(content, max_pixels=max_pixels)
-            if pixels is not None:
-                proving.prove_usual(self)
-                return pixels
-        return self.decode_by_pillow(content, choice, max_pixels)
-
-    def decode_by_pillow(
-        self, content: bytes | None, choice: DecodeChoice, max_pixels: int = DEFAULT_MAX_PIXELS
-    ) -> Photo | RowFault:
-        """As `decode`, without the way around Pillow that the usual photo takes to the same pixels."""
-        orientation, needed = self.preprocess.orientation, self._needed(choice, max_pixels)
-        return decode(content, orientation=orientation, max_pixels=max_pixels, needed=needed)
-
-    def _needed(
-        self, choice: DecodeChoice, max_pixels: int
-    ) -> Callable[[tuple[int, int]], tuple[int, int]] | None:
-        """Which size of a photo is enough; None where only the whole is."""
-        needed = partial(resized_size, spec=self.preprocess)
-        if choice is DecodeChoice.REDUCED:
-            return needed
-        if self.own_code.transform is not None or max_pixels <= DEFAULT_MAX_PIXELS:
-            return None
-        return lambda size: needed(size) if DEFAULT_MAX_PIXELS < size[0] * size[1] <= max_pixels else size
-
-    @property
-    def _wants_pixels_alone(self) -> bool:
-        """Whether a photo's pixels are all that is wanted: a transform of one's own may look at EXIF or profile."""
-        return self.own_code.transform is None
-
-    def _is_usual(self, content: bytes | None) -> bool:
-        return self._wants_pixels_alone and (
-            self.preprocess.orientation == "ignore" or not is_turned(content)
-        )
-
-    def prepare(self, photo: Photo) -> Images | RowFault:
-        """RGB photo -> uint8 [H, W, 3] as the graph takes it, or what the scientist's transform raised."""
-        try:
-            return self._prepare(photo)
-        except (
-            MemoryError,
-            Image.DecompressionBombError,
-        ):  # which Pillow has against more than twice its limit
-            width, height = usual_photo.size_of(photo)
-            return RowFault(
-                Status.TOO_LARGE, f"{width} x {height} pixels take more memory to resize than there is"
-            )
-
-    def _prepare(self, photo: Photo) -> Images | RowFault:
-        if self.own_code.transform is None:
-            return usual_photo.transform(photo, self.preprocess)
-        try:
-            image = self.own_code.transform(usual_photo.as_image(photo))
-            image.info.pop(REDUCED, None)  # true of the photo as it was decoded
-        except MemoryError:
-            raise
-        except Exception as error:  # somebody else's code: whatever it raises is this row's fault
-            return RowFault(Status.UNSUPPORTED, f"the model's own transform raised {error!r}")
-        return usual_photo.transform(image, self.preprocess)
 
     def infer(
         self, contents: Sequence[bytes | None], engine: Engine, here: device.Device, params: dict[str, Any]
@@ -316,15 +209,3 @@ def _scatter(values: Column, at: list[int], rows: int, blank: Any) -> Column:
     for row, value in zip(at, values, strict=True):
         column[row] = value
     return column
-
-
-def _unpickle(path: Path) -> OwnCode:
-    if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
-        raise ValueError(
-            "This version carries callables by cloudpickle, and MLFLOW_ALLOW_PICKLE_DESERIALIZATION forbids "
-            "to read them. Allow it, or package the model without callables of your own."
-        )
-    import cloudpickle
-
-    own: dict[str, Any] = cloudpickle.loads(path.read_bytes())
-    return OwnCode(**own)

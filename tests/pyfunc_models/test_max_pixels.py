@@ -11,7 +11,7 @@ from pyfunc_models import Preprocess, RowFault, Status
 from pyfunc_models.kinds import model_class
 from pyfunc_models.photos import usual_jpeg
 from pyfunc_models.transforms import usual_photo
-from pyfunc_models.worker import image_model
+from pyfunc_models.worker import image_model, photo_reader
 from pyfunc_models.worker.image_model import ImageModel, OwnCode
 
 from .images import encode, photo
@@ -22,7 +22,7 @@ USUAL = 500 * 400
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> ImageModel:
-    for module in (image_model, usual_jpeg, usual_photo):
+    for module in (image_model, photo_reader, usual_jpeg, usual_photo):
         monkeypatch.setattr(module, "DEFAULT_MAX_PIXELS", USUAL)
     made: ImageModel = model_class("classifier")()
     made.preprocess, made.own_code = Preprocess.of(resize=64, crop=48), OwnCode()
