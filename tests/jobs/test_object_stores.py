@@ -144,7 +144,7 @@ def test_a_store_that_is_not_there_is_told_of_at_the_start(
 
     with pytest.raises(InputError, match=r"s3://no-such-bucket/out.* cannot be used"):
         scored("s3://no-such-bucket/out")
-    monkeypatch.setattr(stores, "RETRY_S", 0.1)
+    monkeypatch.setattr("jobs.scoring.place.bucket.RETRY_S", 0.1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(InputError, match="cannot be used"):
         scored(f"s3://{bucket}/out")
