@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-from benchmarks import architectures
-from benchmarks.architectures import Tried, as_table, main
+from benchmarks.architectures.__main__ import main
+from benchmarks.architectures.names import all_names
+from benchmarks.architectures.record import as_table
+from benchmarks.architectures.trial import Tried
 
 TINY = "timm:test_resnet"
 
@@ -31,7 +33,7 @@ def test_what_can_be_packaged_is_measured_what_cannot_says_why_and_nothing_is_do
 
 
 def test_all_of_torchvision_and_one_of_each_family_of_timm_are_named_without_building_any() -> None:
-    names = list(architectures.all_names())
+    names = list(all_names())
     assert len(names) == len(set(names))
     assert {"torchvision:resnet18", "torchvision:vit_h_14", "torchvision:googlenet"} <= set(names)
     families = [name for name in names if name.startswith("timm:")]

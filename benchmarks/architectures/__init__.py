@@ -1,0 +1,1 @@
+"""Which architectures can be packaged, how near to torch they answer, and how fast."""

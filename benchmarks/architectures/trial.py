@@ -1,0 +1,170 @@
+"""One architecture, tried: packaged, held against torch, and measured, here or in a process of its own."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pyfunc_models import Preprocess, normalize
+from pyfunc_models.engines import Engine, EngineUnavailable, Precision, open_engine
+from pyfunc_models.engines.device import Device, threads
+from pyfunc_models.packaging import ExportError, PackageOptions, PackagingError, package
+from pyfunc_models.worker.image_model import PREPROCESS
+
+from .. import machine
+
+SEED = 0
+_REASON_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one architecture. `reason`: why it cannot be packaged; "" where it can.
+
+    `difference`: the largest of a logit between torch and OpenVINO at f32, as a share of the largest logit. `f32`,
+    `bf16`: photos a second of the engine alone; None where this machine has no such arithmetic.
+    """
+
+    name: str
+    cpu: str
+    reason: str = ""
+    parameters: int = 0
+    size: tuple[int, int] = (0, 0)
+    packaged_s: float = 0.0
+    difference: float | None = None
+    f32: float | None = None
+    bf16: float | None = None
+
+    @classmethod
+    def of(cls, said: dict[str, Any]) -> "Tried":
+        """From its JSON."""
+        return cls(**{**said, "size": tuple(said["size"])})
+
+
+def try_one(name: str, seconds: float) -> Tried:
+    """Package it and measure it, here."""
+    tried = Tried(name, machine.describe()["cpu"])
+    torch.manual_seed(SEED)
+    try:
+        module, preprocess = build(name)
+    except Exception as error:  # the library's own
+        return replace(tried, reason=_first(f"not built: {error!r}"))
+    count = sum(weight.numel() for weight in module.parameters())
+    tried = replace(tried, parameters=count, size=preprocess.output_size)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="stagewright-architecture-") as scratch:
+        try:
+            made = package(module, preprocess, into=Path(scratch) / "model", options=PackageOptions())
+        except (ExportError, PackagingError) as error:
+            return replace(tried, reason=_first(str(error)))
+        took = round(time.monotonic() - started, 1)
+        return replace(_measured(tried, module, made / "artifacts" / "model", seconds), packaged_s=took)
+
+
+def build(name: str) -> tuple[torch.nn.Module, Preprocess]:
+    """With random weights, and how its library prepares photos: size, mean and std."""
+    library, _, model = name.partition(":")
+    module, preprocess = _BUILDERS[library](model)
+    return module.eval(), preprocess
+
+
+def _of_torchvision(name: str) -> tuple[torch.nn.Module, Preprocess]:
+    import torchvision
+
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    known = weights.transforms()
+    extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    module = torchvision.models.get_model(name, weights=None, **extra)
+    edge = known.crop_size[0]
+    return module, Preprocess(resize=(edge, edge), mean=tuple(known.mean), std=tuple(known.std))
+
+
+def _of_timm(name: str) -> tuple[torch.nn.Module, Preprocess]:
+    import timm
+
+    module = timm.create_model(name, pretrained=False)
+    config = timm.data.resolve_model_data_config(module)
+    _, height, width = config["input_size"]
+    return module, Preprocess(resize=(height, width), mean=config["mean"], std=config["std"])
+
+
+_BUILDERS: dict[str, Callable[[str], tuple[torch.nn.Module, Preprocess]]] = {
+    "torchvision": _of_torchvision,
+    "timm": _of_timm,
+}
+
+
+def _measured(tried: Tried, module: torch.nn.Module, graphs: Path, seconds: float) -> Tried:
+    here = Device("cpu", threads=threads())
+    images = np.random.default_rng(SEED).integers(0, 256, (8, *tried.size, 3), dtype=np.uint8)
+    engine = open_engine(graphs, here, Precision.F32)
+    found = engine.submit(images)()
+    expected = _of_torch(module, images, Preprocess.from_json((graphs / PREPROCESS).read_text()))
+    difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-6))
+    speeds: dict[str, float | None] = {"f32": _speed(engine, images, seconds), "bf16": None}
+    with suppress(EngineUnavailable):
+        speeds["bf16"] = _speed(open_engine(graphs, here, Precision.BF16), images, seconds)
+    return replace(tried, difference=difference, **speeds)
+
+
+def _of_torch(
+    module: torch.nn.Module, images: np.ndarray[Any, Any], spec: Preprocess
+) -> np.ndarray[Any, Any]:
+    with torch.no_grad():
+        outputs = module(torch.from_numpy(normalize(images, spec)))
+    answer = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
+    return np.asarray(answer)
+
+
+def _speed(engine: Engine, images: np.ndarray[Any, Any], seconds: float) -> float:
+    """Photos a second, with as many batches at once as the engine takes, after one that is not counted."""
+    engine.submit(images)()
+    pending: list[Any] = []
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        pending.append(engine.submit(images))
+        if len(pending) == engine.slots:
+            pending.pop(0)()
+            count += len(images)
+    for wait in pending:
+        wait()
+    return round((count + len(images) * len(pending)) / (time.perf_counter() - started), 1)
+
+
+def _first(text: str) -> str:
+    return " ".join(text.split())[:_REASON_CHARS]
+
+
+def say_result(tried: Tried) -> None:
+    """The last line of a process's output."""
+    sys.stdout.write(json.dumps(asdict(tried)) + "\n")
+
+
+def in_a_process(name: str, seconds: float, timeout_s: float) -> Tried:
+    """Whatever becomes of it there: a crash or a hang is a row, too."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.architectures", "--one", name]
+    failed = Tried(name, machine.describe()["cpu"])
+    try:
+        done = subprocess.run(
+            [*command, "--seconds", str(seconds)],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return replace(failed, reason=f"not done after {timeout_s:g} s")
+    last = (done.stdout.splitlines() or [""])[-1]
+    if done.returncode or not last.startswith("{"):
+        said = (done.stderr.splitlines() or ["nothing"])[-1]
+        return replace(failed, reason=_first(f"ended with {done.returncode}: {said}"))
+    return Tried.of(json.loads(last))
