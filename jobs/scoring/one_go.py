@@ -18,8 +18,8 @@ from ..spark.progress import progress
 from . import report, sinks, sources
 from .job import ScoreJob
 from .place import swapping
+from .place.completion import Finished, finished_name
 from .place.stores import PRIVATE, Folder, Store
-from .place.work import Finished, finished_name
 from .recording import recorded, unrecorded
 from .report import ScoreReport, outcome
 from .sinks import Sink

@@ -14,7 +14,7 @@ from .chunks import Input
 from .forecast import Allowed, Forecast, Work
 from .job import ScoreJob
 from .options import ScoreOptions
-from .place import begun, record, work
+from .place import begun, completion, record
 from .place.parts import Parts
 from .place.plan import all_of, known_rows
 from .place.stores import Store
@@ -86,7 +86,7 @@ def _foreseen(
 
 
 def _work(spark: SparkSession, store: Store, job: str, parts: Parts) -> Work:
-    found = work.foreseen(work.Output(store, job), parts)
+    found = completion.foreseen(completion.Output(store, job), parts)
     plans = [*all_of(store), *([found.new] if found.new else [])]
     rows = known_rows(plans)
     return Work(

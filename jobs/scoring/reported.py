@@ -23,10 +23,10 @@ from ..reporting.timing import Times
 from . import earlier, ran
 from .pictured import Pictures, pictures
 from .place import delta, plan, record, runs
+from .place.completion import last_finished
 from .place.counting import said_by
 from .place.record import JobRecord
 from .place.stores import PRIVATE, Store
-from .place.work import last_finished
 from .sources import Source, tar
 
 FILE = "report.html"

@@ -18,7 +18,8 @@ from ..spark.settings import set_for_now
 from . import chunks, one_go, outputs, reported
 from .chunks import Input
 from .job import ScoreJob
-from .place import begun, record, runs, work
+from .place import begun, completion, record, runs, work
+from .place.completion import Finished, Output, State
 from .place.counting import Counts
 from .place.delta import FORMAT, Commits
 from .place.owner import owned
@@ -26,7 +27,6 @@ from .place.plan import all_of, known_rows
 from .place.record import JobRecord
 from .place.stores import Folder, Store
 from .place.watching import Watch
-from .place.work import Finished, Output, State
 from .place.writer import Told
 from .recording import Recording, recorded, unrecorded
 from .report import ScoreReport, in_order, outcome
@@ -88,7 +88,7 @@ def _output(job: ScoreJob, store: Store, known: JobRecord) -> Output:
 
 
 def _in_one_go(command: _Command, known: JobRecord) -> ScoreReport:
-    before = work.last_finished(command.output.store)
+    before = completion.last_finished(command.output.store)
     if before.through:
         return _nothing_new(command, before)
     subject, store = command.subject, command.output.store
@@ -102,8 +102,8 @@ def _in_one_go(command: _Command, known: JobRecord) -> ScoreReport:
 def _go_on(command: _Command, input_: Input) -> ScoreReport:
     if command.output.commits and command.output.commits.exists():
         command.output.complete()
-    state = work.state(command.output, input_.parts)
-    before = state.finished.counts + work.held(command.output, state.done, {})
+    state = completion.state(command.output, input_.parts)
+    before = state.finished.counts + completion.held(command.output, state.done, {})
     if not state.open:
         return replace(_nothing_new(command, state.finished), **_of_input(input_, state))
     if before.rows:
@@ -150,9 +150,11 @@ def _score(command: _Command, input_: Input, state: State, before: Counts, run_i
         told = _write(command, input_, state, run_id, watch) if state.left else {}
     except JobFailed:
         if watch.ended:
-            report(work.there(command.output, state, watch.told)).check_budget(command.job.max_error_rate)
+            report(completion.there(command.output, state, watch.told)).check_budget(
+                command.job.max_error_rate
+            )
         raise
-    return report(work.finish(command.output, state, told, run_id))
+    return report(completion.finish(command.output, state, told, run_id))
 
 
 def _write(command: _Command, input_: Input, state: State, run_id: str, watch: Watch) -> Told:

@@ -9,9 +9,9 @@ from registry import ModelVersion, Refusal, Registry, RegistryError
 
 from ...errors import InputError
 from . import plan, record
+from .completion import last_finished
 from .record import JobRecord
 from .stores import Store
-from .work import last_finished
 
 
 @dataclass(frozen=True, slots=True)
