@@ -27,7 +27,8 @@ from .place.stores import Folder, Store
 from .place.tables import Tables
 from .place.work import Unscored
 from .place.writer import BAD_CONTENT, CHUNK
-from .sources import images, local_files, stored, tar
+from .sources import images, stored, tar
+from .sources.left_out import in_words
 from .udf import Subject, check_columns, given, identity, predictions, takes_paths, udf_of
 
 Say = Callable[[str], None]
@@ -68,7 +69,7 @@ def parts_of(spark: SparkSession, job: ScoreJob, subject: Subject, store: Store,
 
 
 def _say_left_out(job: ScoreJob, left_out: Mapping[str, int], say: Say) -> None:
-    if said := local_files.in_words(left_out):
+    if said := in_words(left_out):
         say(f"left out in {job.source.path}: {said}")
 
 

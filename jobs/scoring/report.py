@@ -12,7 +12,7 @@ from registry import Outcome
 from registry.showing import table
 
 from ..errors import ErrorBudgetExceeded
-from .sources import local_files
+from .sources import left_out
 
 ROWS = "rows"
 
@@ -98,7 +98,7 @@ class ScoreReport:
     @property
     def left_out_in_words(self) -> str:
         """What the search for photos passed by; empty where it was nothing."""
-        return local_files.in_words(self.left_out)
+        return left_out.in_words(self.left_out)
 
     def _before(self) -> str:
         return f"; {self.rows_before:,} of them were there before" if self.rows_before else ""

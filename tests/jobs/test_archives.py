@@ -22,6 +22,7 @@ from jobs.scoring.options import ScoreOptions
 from jobs.scoring.place.shards import unpacking
 from jobs.scoring.sinks import Sink
 from jobs.scoring.sources import Source, local_files
+from jobs.scoring.sources.left_out import in_words
 from jobs.spark import archives
 from mlruns_fixture.build import Fixture
 from registry import Registry
@@ -336,4 +337,4 @@ def test_a_search_counts_what_somebody_may_have_meant_apart(tmp_path: Path) -> N
         (tmp_path / name).write_bytes(b"")
     found = local_files.search(str(tmp_path), ("jpg", "heic"))
     assert (found.files, found.left_out) == (2, {"other_format": 2, "archive": 2, "other_suffix": 1})
-    assert "2 photos of formats that are not read" in local_files.in_words(found.left_out)
+    assert "2 photos of formats that are not read" in in_words(found.left_out)

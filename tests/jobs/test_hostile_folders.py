@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from jobs import EvaluateJob, InputError, ScoreJob, ScoreOptions, Sink, Source, evaluate, read, run
 from jobs.scoring.sources import local_files, read_for
+from jobs.scoring.sources.left_out import in_words
 from jobs.spark import local_reading
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
@@ -59,7 +60,7 @@ def test_a_search_finds_each_photo_once_and_counts_what_it_passes_by(trap: Path)
     }
     # The link to /dev/zero leads elsewhere before it leads to a device.
     assert found.left_out == LEFT_OUT | {"link": 3}
-    assert local_files.in_words({"link": 3, "not_regular": 1}) == (
+    assert in_words({"link": 3, "not_regular": 1}) == (
         "3 links to files elsewhere, 1 not regular files (FIFOs, sockets, devices)"
     )
 

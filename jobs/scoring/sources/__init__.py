@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ...errors import InputError, first_line
 from ..options import ScoreOptions
-from . import images, local_files
+from . import images
+from .left_out import in_words
 from .local_files import Listing
 from .source import IMAGES, Reader, Source
 
@@ -55,7 +56,7 @@ def read_for(
     out, where it did. Raises as `read` does.
     """
     rows = _reading(source, lambda: _reader(source).rows(spark, source))
-    if left_out := local_files.in_words(rows.left_out):
+    if left_out := in_words(rows.left_out):
         say(f"left out in {source.path}: {left_out}")
     if rows.by_path is None or not by_path(options, takes_paths):
         return Reading(rows.frame, options, rows.left_out)

@@ -12,6 +12,7 @@ from pyfunc_models import PHOTO_SUFFIXES
 from ...errors import InputError
 from ...spark import jvm, local_reading
 from . import local_files, stored
+from .left_out import in_words
 from .local_files import Listing
 from .source import IMAGES, Reader, Rows, Source
 
@@ -117,7 +118,7 @@ def nothing_found(
     suffixes: Sequence[str] = PHOTO_SUFFIXES,
 ) -> InputError:
     """What is said of a source in which there is no `what`."""
-    left_out = local_files.in_words(listing.left_out) if listing else ""
+    left_out = in_words(listing.left_out) if listing else ""
     return InputError(
         f"There is no {what} in {source.path!r} (looked for {', '.join('.' + s for s in suffixes)}, in "
         f"folders below it too). Files with other names are read by a glob, such as '{what}s/*'."

@@ -15,7 +15,8 @@ from ...errors import InputError
 from ...spark import jvm
 from ..object_stores import reached
 from . import local_files
-from .local_files import LeftOut, Listing
+from .left_out import LeftOut, is_hidden, other_than
+from .local_files import Listing
 from .source import IMAGES, Source
 
 _TIMEOUT_S = 60
@@ -54,8 +55,8 @@ def _rows(at: Place, left_out: Counter[str]) -> Iterator[tuple[str, int, int, by
     folder = at.path.strip("/")
     for key, changed, size in Stores(_TIMEOUT_S).objects(at):
         parts = key[len(folder) :].strip("/").split("/")
-        hidden = any(map(local_files.is_hidden, parts))
-        why = LeftOut.HIDDEN if hidden else local_files.other_than(_SUFFIXES, key)
+        hidden = any(map(is_hidden, parts))
+        why = LeftOut.HIDDEN if hidden else other_than(_SUFFIXES, key)
         if why is not None:
             left_out[why] += 1
             continue
