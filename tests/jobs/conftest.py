@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture, build
 from tests.conftest import forget_mlflow_state
 
@@ -28,6 +29,15 @@ def fixture(colours_registry: Fixture, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
     yield Fixture(uri, colours_registry.photos, colours_registry.golden)
     forget_mlflow_state()
+
+
+@pytest.fixture
+def six_photos(tmp_path: Path) -> Path:
+    """A folder in whose folder `in` one photo lies under six names."""
+    (tmp_path / "in").mkdir()
+    for i in range(6):
+        (tmp_path / "in" / f"{i}.jpg").write_bytes(PLAIN["red-64x48.jpg"])
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

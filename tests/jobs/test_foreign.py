@@ -1,6 +1,10 @@
 """What other tools logged is scored, evaluated and gated as packaged versions are, once somebody lets it in."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
@@ -9,15 +13,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.models import infer_signature
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from sklearn.linear_model import LogisticRegression
 
 from jobs import InputError
 from jobs.cli import main
 from jobs.scoring.inputs import Signature, fits
+from mlruns_fixture.build import Fixture
 from pyfunc_models.foreign.packing import MISSING, package_foreign
 from registry import Registry
 from registry.gates.evidence import comparisons_of, evidence_of
+from tests.conftest import forget_mlflow_state
 
 from .foreign import COLUMNS, Temper, flowers, register_sklearn, save_keras, save_onnx
 
@@ -34,56 +42,94 @@ def rows(**columns: object) -> pd.DataFrame:
     return table.assign(**{MISSING: ""}) if MISSING not in table else table
 
 
-def test_a_version_of_scikit_learn_is_scored_goes_on_is_evaluated_for_gates_and_compared(
-    spark, fixture, tmp_path: Path, capsys, monkeypatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    model = register_sklearn("flowers")
-    table = flowers()
-    column = dict(zip(("length", "width"), map(F.col, COLUMNS), strict=True))
+@dataclass(frozen=True)
+class Field:
+    """A registry with two versions of scikit-learn's, the second always wrong, and a table with two odd rows."""
+
+    folder: Path
+    model: LogisticRegression
+    table: pd.DataFrame
+
+    @property
+    def rows(self) -> list[str]:
+        """The options that name the table."""
+        return ["--input", str(self.folder / "table"), "--input-format", "parquet"]
+
+    @property
+    def good(self) -> np.ndarray:
+        """Which rows can be answered: 3 has no length, and 7 a width that is no number."""
+        return ~self.table["id"].isin([3, 7]).to_numpy()
+
+    @property
+    def right(self) -> np.ndarray:
+        """What the first version says of the rows that can be answered."""
+        return self.model.predict(self.table[list(COLUMNS)][self.good])
+
+
+@contextmanager
+def in_its_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """With the registry that lies there."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+    forget_mlflow_state()
+    yield
+    forget_mlflow_state()
+
+
+LET_IN = ["--allow-foreign", "--max-error-rate", "0.1", "--json"]
+
+
+@pytest.fixture(scope="module")
+def made(spark: SparkSession, colours_registry: Fixture, tmp_path_factory: pytest.TempPathFactory) -> Field:
+    folder = tmp_path_factory.mktemp("field")
+    shutil.copyfile(colours_registry.uri.removeprefix("sqlite:///"), folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch, in_its_folder(folder, patch):
+        model = register_sklearn("flowers")
+        register_sklearn("flowers", upside_down=True)
+    length, width = map(F.col, COLUMNS)
     odd = {
-        COLUMNS[0]: F.when(F.col("id") != 3, column["length"]),
-        COLUMNS[1]: F.when(F.col("id") == 7, F.lit(float("nan"))).otherwise(column["width"]),
+        COLUMNS[0]: F.when(F.col("id") != 3, length),
+        COLUMNS[1]: F.when(F.col("id") == 7, F.lit(float("nan"))).otherwise(width),
     }
-    spark.createDataFrame(table).withColumns(odd).write.parquet(str(tmp_path / "table"))
-    asked = [
-        "score",
-        "models:/flowers/1",
-        "--input",
-        str(tmp_path / "table"),
-        "--input-format",
-        "parquet",
-        "--keep",
-        "id",
-    ]
-    asked += ["--output", str(tmp_path / "scored"), "--json"]
-    capsys.readouterr()
+    spark.createDataFrame(flowers()).withColumns(odd).write.parquet(str(folder / "table"))
+    return Field(folder, model, flowers())
+
+
+@pytest.fixture
+def field(made: Field, monkeypatch: pytest.MonkeyPatch) -> Iterator[Field]:
+    with in_its_folder(made.folder, monkeypatch):
+        yield made
+
+
+def test_a_version_of_scikit_learn_is_scored_once_it_is_let_in_and_goes_on(
+    spark, field: Field, tmp_path: Path, capsys
+) -> None:
+    output = str(tmp_path / "scored")
+    asked = ["score", "models:/flowers/1", *field.rows, "--keep", "id", "--output", output]
     assert main(asked) == 1
     assert "say --allow-foreign" in capsys.readouterr().err
-    allowed = [*asked, "--allow-foreign", "--max-error-rate", "0.1"]
-    assert main(allowed) == 0
+    assert main([*asked, *LET_IN]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["by_status"] == {"ok": 58, "missing": 1, "unsupported": 1}
-    scored = spark.read.parquet(str(tmp_path / "scored")).orderBy("id").toPandas().set_index("id")
-    good = scored["status"] == "ok"
-    expected = model.predict(table[list(COLUMNS)][good.to_numpy()])
-    assert [answer["output"] for answer in scored["prediction"][good]] == expected.tolist()
+    scored = spark.read.parquet(output).orderBy("id").toPandas().set_index("id")
+    assert [answer["output"] for answer in scored["prediction"][field.good]] == field.right.tolist()
     assert scored["error"][3] == "input 'length' is null"
     assert scored["error"][7].startswith("the model raised ValueError: Input X contains NaN")
     assert set(scored["model_version"]) == {1}
     assert set(scored["model_digest"]) == {said["model_digest"]}
     assert len(said["model_digest"]) == 64
-    assert main(allowed) == 0
+    assert main([*asked, *LET_IN]) == 0
     assert "Nothing new" in capsys.readouterr().err
 
-    labels = ["--input", str(tmp_path / "table"), "--input-format", "parquet", "--label-column", "species"]
-    assert main(["evaluate", "models:/flowers/1", *labels, "--dataset", "field"]) == 1
+
+def test_a_version_of_scikit_learn_is_evaluated_on_a_table_for_gates(field: Field, capsys) -> None:
+    asked = ["evaluate", "models:/flowers/1", *field.rows, "--label-column", "species", "--dataset", "field"]
+    assert main(asked) == 1
     capsys.readouterr()
-    assert main(["evaluate", "models:/flowers/1", *labels, "--dataset", "field", "--allow-foreign",
-                 "--max-error-rate", "0.1", "--json"]) == 0  # fmt: skip
+    assert main([*asked, *LET_IN]) == 0
     found = json.loads(capsys.readouterr().out)["metrics"]
-    right = (expected == table["species"][good.to_numpy()]).sum()
-    assert found["accuracy"] == right / 60
+    assert found["accuracy"] == (field.right == field.table["species"][field.good]).sum() / 60
     [evidence] = evidence_of(Registry().resolve("models:/flowers/1"))
     assert evidence.metrics["accuracy"] == pytest.approx(found["accuracy"])
     Path("gates.toml").write_text(
@@ -91,32 +137,20 @@ def test_a_version_of_scikit_learn_is_scored_goes_on_is_evaluated_for_gates_and_
     )
     assert main(["promote", "flowers", "1", "Production"]) == 0
 
-    register_sklearn("flowers", upside_down=True)
-    rows = [
-        "--input",
-        str(tmp_path / "table"),
-        "--input-format",
-        "parquet",
-        "--keep",
-        "id",
-        "--dataset",
-        "field",
-    ]
-    asked = [
-        "compare",
-        "models:/flowers/1",
-        "models:/flowers/2",
-        *rows,
-        "--output",
-        str(tmp_path / "compared"),
-    ]
+
+def test_two_versions_of_scikit_learn_are_compared_on_a_table(
+    spark, field: Field, tmp_path: Path, capsys
+) -> None:
+    output = str(tmp_path / "compared")
+    asked = ["compare", "models:/flowers/1", "models:/flowers/2", *field.rows, "--keep", "id"]
+    asked += ["--dataset", "field", "--output", output]
     assert main(asked) == 1
     capsys.readouterr()
-    assert main([*asked, "--allow-foreign", "--max-error-rate", "0.1", "--json"]) == 0
+    assert main([*asked, *LET_IN]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["metrics"] == {"rows": 60, "agreement": 0, "disagreements": 58}
     assert said["statuses"]["a"] == {"ok": 58, "missing": 1, "unsupported": 1}
-    compared = spark.read.parquet(str(tmp_path / "compared"))
+    compared = spark.read.parquet(output)
     assert compared.where("agree is null").count() == 2
     assert compared.where("a.answer + b.answer = 1 and not agree").count() == 58
     [comparison] = comparisons_of(Registry().resolve("models:/flowers/2"))

@@ -16,12 +16,9 @@ PHOTO = PLAIN["red-64x48.jpg"]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "in").mkdir()
-    for i in range(6):
-        (tmp_path / "in" / f"{i}.jpg").write_bytes(PHOTO)
-    (tmp_path / "in" / "notes.txt").write_text("no photo")
-    return tmp_path
+def folder(six_photos: Path) -> Path:
+    (six_photos / "in" / "notes.txt").write_text("no photo")
+    return six_photos
 
 
 def everything(folder: Path) -> dict[str, str]:

@@ -16,11 +16,8 @@ PHOTO = PLAIN["red-64x48.jpg"]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "in").mkdir()
-    for i in range(6):
-        (tmp_path / "in" / f"{i}.jpg").write_bytes(PHOTO)
-    return tmp_path
+def folder(six_photos: Path) -> Path:
+    return six_photos
 
 
 def job(folder: Path, **given: object) -> ScoreJob:

@@ -288,6 +288,25 @@ def test_who_has_no_key_or_another_one_moves_nothing(
     assert _everything(sqlite_uri, name) == before
 
 
+def forge(client: MlflowClient, name: str, first: Event, how: str) -> Event:
+    """Write a move after the first one as somebody might who may write tags."""
+    false = forged(first)
+    if how == "accepted claim":
+        claims(client, name, Claim(first.event_id, "cafe", 7, 7, false, first.at, "there", 1))
+    else:
+        insert(client, name, false)
+    if how == "event and claim":
+        claims(client, name, Claim(first.event_id, "cafe", 0, 0, None, first.at, "there", 1))
+    return false
+
+
+def sign_by_another(client: MlflowClient, name: str, false: Event, other: Pair, asked: Pair) -> None:
+    """A signature of another's in both places: under that key's name, and under the one that is asked for."""
+    said = statements.written(other[0].sign({"statement": "event"}), manifest="")
+    for _, public in (other, asked):
+        client.set_registered_model_tag(name, tags.event_signature(false.event_id, public.fingerprint), said)
+
+
 @pytest.mark.parametrize("how", ["event", "event and claim", "accepted claim", "signed by another"])
 def test_a_forged_move_is_not_made_true_and_is_told_of(
     reg: Registry,
@@ -300,21 +319,9 @@ def test_a_forged_move_is_not_made_true_and_is_told_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     [first] = reg.history(name)
-    false = forged(first)
-    if how == "accepted claim":
-        claims(client, name, Claim(first.event_id, "cafe", 7, 7, false, first.at, "there", 1))
-    else:
-        insert(client, name, false)
-    if how == "event and claim":
-        claims(client, name, Claim(first.event_id, "cafe", 0, 0, None, first.at, "there", 1))
+    false = forge(client, name, first, how)
     if how == "signed by another":
-        said = statements.written(grace[0].sign({"statement": "event"}), manifest="")
-        client.set_registered_model_tag(
-            name, tags.event_signature(false.event_id, grace[1].fingerprint), said
-        )
-        client.set_registered_model_tag(
-            name, tags.event_signature(false.event_id, asked[1].fingerprint), said
-        )
+        sign_by_another(client, name, false, grace, asked)
     reg.faults(name)
     caplog.clear()
     moved = reg.promote(name, 2, "Staging", signer=asked[0]).event
