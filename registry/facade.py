@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from registry import resolution, tag_values
+from registry import resolution, run_links, tag_values
 from registry import tags as keys
 from registry.connection import Address
-from registry.errors import RunNotFound, UserError
+from registry.errors import UserError
 from registry.gates import Judges
 from registry.hooks import delivering
 from registry.hooks.hook import Hook
@@ -22,7 +22,7 @@ from registry.ledger.look import Ledger
 from registry.ledger.standing import Standing, at
 from registry.registration import copying
 from registry.registration import registering as registration
-from registry.runs import JobKind, Outcome, Run
+from registry.runs import Outcome, Run
 from registry.trust import approvals, artifacts, foreign, policy, signing
 from registry.trust.policy import Policy, Use
 from registry.trust.statements import Signer
@@ -242,8 +242,7 @@ class Registry:
         version: ModelVersion | None = None,
     ) -> str:
         """Begin an MLflow run and give its id; a run of a version is found again by `jobs_of`. Raises RunRefused."""
-        stage = {keys.RUN_STAGE: version.stage.value} if version else {}
-        return self._client.runs.start(experiment, name, {**(tags or {}), **_link(version), **stage})
+        return self._client.runs.start(experiment, name, {**(tags or {}), **run_links.of_job(version)})
 
     def resume_run(
         self,
@@ -257,8 +256,7 @@ class Registry:
         It has to be of `experiment`, if any is given. Raises RunNotFound, RunRefused, and UserError where it was
         deleted or is of another experiment.
         """
-        stage = {keys.RUN_STAGE: version.stage.value} if version else {}
-        return self._client.runs.resume(run_id, experiment, {**(tags or {}), **_link(version), **stage})
+        return self._client.runs.resume(run_id, experiment, {**(tags or {}), **run_links.of_job(version)})
 
     def end_abandoned_runs(self, experiment: str) -> list[str]:
         """End as KILLED the runs of an experiment whose process, on this machine, is gone without a word; their ids."""
@@ -282,7 +280,7 @@ class Registry:
 
     def jobs_of(self, version: ModelVersion) -> list[Run]:
         """The runs that used a version, newest first."""
-        return self._client.runs.tagged(_link(version))
+        return self._client.runs.tagged(run_links.link(version))
 
     def last_jobs(self, name: str, most: int) -> list[Run]:
         """The newest runs that used any version of a model, newest first."""
@@ -290,12 +288,8 @@ class Registry:
 
     def jobs_before(self, run: Run, most: int) -> list[Run]:
         """The newest finished scoring jobs of the same model and stage that had begun before a job's run."""
-        wanted = {key: run.tags.get(key, "") for key in (keys.RUN_MODEL_NAME, keys.RUN_STAGE)}
-        if not all(wanted.values()):
-            return []
-        found = self._client.runs.finished(
-            {**wanted, keys.RUN_JOB: JobKind.SCORING}, run.started_at, most + 1
-        )
+        wanted = run_links.alike(run)
+        found = self._client.runs.finished(wanted, run.started_at, most + 1) if wanted else []
         return [each for each in found if each.run_id != run.run_id][:most]
 
     def run_file(self, run_id: str, name: str, max_bytes: int) -> bytes | None:
@@ -307,13 +301,7 @@ class Registry:
 
     def model_of(self, run_id: str) -> ModelVersion:
         """The version that a run used. Raises RunNotFound where it is no run of a version."""
-        said = self._client.runs.get(run_id).tags
-        number = said.get(keys.RUN_MODEL_VERSION, "")
-        if keys.RUN_MODEL_NAME not in said or not (
-            number.isascii() and number.isdigit() and len(number) < 19
-        ):
-            raise RunNotFound(f"The run {run_id!r} used no model version.", "Give the run of a scoring job.")
-        return self._client.version(said[keys.RUN_MODEL_NAME], int(number))
+        return self._client.version(*run_links.used_by(self._client.runs.get(run_id)))
 
     def _tell_of_unfinished(self, name: str) -> None:
         if look.begun(self._client.model(name)):
@@ -347,10 +335,3 @@ def _stage(stage: Place | str, judge: moves.Judge | None = None) -> Place:
 def _any_stage(stage: str) -> Place:
     """A stage that a ledger may know. Raises InvalidStage."""
     return DeclaredStage(stage) if DeclaredStage.fits(stage) else Stage.parse(stage)
-
-
-def _link(version: ModelVersion | None) -> dict[str, str]:
-    if version is None:
-        return {}
-    link = {keys.RUN_MODEL_NAME: version.name, keys.RUN_MODEL_VERSION: str(version.number)}
-    return link | ({keys.RUN_MODEL_DIGEST: version.model_digest} if version.model_digest else {})
