@@ -13,7 +13,7 @@ _SHARE = 0.5
 class Step:
     """`rows` are done of `total`, `bad` of them without a prediction; None where that is not known.
 
-    `rate`: photos a second, of late. `tasks`: how many of Spark's tasks are done, and of how many. `seconds`: how long
+    `rate`: rows a second, of late. `tasks`: how many of Spark's tasks are done, and of how many. `seconds`: how long
     it has been at work.
     """
 
@@ -37,7 +37,7 @@ class Step:
         of = f" of {self.total:,}" if self.total is not None else ""
         bad = f", {self.bad:,} without a prediction" if self.bad else ""
         left = "time left unknown" if self.left_s is None else f"about {duration(self.left_s)} left"
-        return f"{self.rows:,}{of} rows, {self.rate:,.1f} images a second{bad}, {left}"
+        return f"{self.rows:,}{of} rows, {self.rate:,.1f} rows a second{bad}, {left}"
 
 
 def duration(seconds: float) -> str:

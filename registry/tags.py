@@ -79,7 +79,6 @@ RUN_PROCESS = "stagewright.process"
 RUN_ENDED = "stagewright.ended"
 
 # MLflow's own, as mlflow.utils.mlflow_tags names them.
-MLFLOW_RUN_NAME = "mlflow.runName"
 MLFLOW_USER = "mlflow.user"
 MLFLOW_MODEL_VERSIONS = "mlflow.modelVersions"
 

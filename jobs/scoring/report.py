@@ -77,7 +77,7 @@ class ScoreReport:
         return [
             f"model    models:/{self.model_name}/{self.model_version}  (asked for as {self.requested})",
             f"rows     {self.rows:,}  ({in_words(self.by_status)}){self._before()}",
-            f"speed    {self.images_per_second:,.1f} images a second, {self.seconds:,.1f} s",
+            f"speed    {self.images_per_second:,.1f} rows a second, {self.seconds:,.1f} s",
             f"output   {self.output}",
             *([f"left out {self.left_out_in_words}"] if self.left_out_in_words else []),
             f"run      {self.scoring_run_id}{'' if self.recorded else ' (in rows only: --no-record)'}",

@@ -243,13 +243,13 @@ def test_progress_is_told_while_photos_are_scored_and_counts_those_that_are_read
 
     def say(line: str) -> None:
         said.append(line)
-        if "images a second" in line:
+        if "rows a second" in line:
             only_after.go.touch()
 
     monkeypatch.setattr(progress, "EVERY_S", 0.02)
     run(spark, Registry(), ScoreJob("models:/held/1", Source(str(photos)), Sink(str(tmp_path / "out"))), say)
     assert said[0] == "models:/held/1 is models:/held/1"
-    told = [line for line in said if "images a second" in line]
+    told = [line for line in said if "rows a second" in line]
     # What is read counts, for a task answers all of its twenty photos at once.
-    assert all(re.fullmatch(r"\d+ of 40 rows, .* images a second, about .* left", line) for line in told)
+    assert all(re.fullmatch(r"\d+ of 40 rows, .* rows a second, about .* left", line) for line in told)
     assert int(told[0].partition(" ")[0]) >= 20

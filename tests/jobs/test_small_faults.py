@@ -237,7 +237,7 @@ def test_stderr_has_our_own_lines_only_and_the_run_is_where_it_was_asked_for(
     done = run_command(score(fixture, stagewright, tmp_path / "out", "--json"), env=env).check()
     lines = done.stderr.splitlines()
     assert lines[0] == "models:/colours/Production is models:/colours/1"
-    assert all("images a second" in line for line in lines[1:]), done.stderr
+    assert all("rows a second" in line for line in lines[1:]), done.stderr
     assert [path.name for path in (tmp_path / "t").rglob("*")] == [f"stagewright-{os.getuid()}"]
     run = Registry().run(json.loads(done.stdout)["scoring_run_id"])
     from mlflow import MlflowClient

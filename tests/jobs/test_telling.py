@@ -18,17 +18,15 @@ STEP = Step(rows=1_500, total=6_000, bad=3, rate=50.0, tasks=(3, 12), seconds=30
 
 
 def test_a_step_says_rows_rate_bad_rows_and_the_time_left() -> None:
-    assert STEP.line() == (
-        "1,500 of 6,000 rows, 50.0 images a second, 3 without a prediction, about 90 s left"
-    )
+    assert STEP.line() == ("1,500 of 6,000 rows, 50.0 rows a second, 3 without a prediction, about 90 s left")
     assert says(STEP) == "1,500/6,000 photos · 50.0/s · 90 s left · 3 bad"
 
 
 def test_where_the_rows_are_not_counted_the_time_left_is_by_tasks() -> None:
     unknown = Step(rows=1_500, total=None, bad=None, rate=50.0, tasks=(3, 12), seconds=30.0)
-    assert unknown.line() == "1,500 rows, 50.0 images a second, about 90 s left"
+    assert unknown.line() == "1,500 rows, 50.0 rows a second, about 90 s left"
     begun = Step(rows=1, total=None, bad=None, rate=0.5, tasks=(0, 12), seconds=2.0)
-    assert begun.line() == "1 rows, 0.5 images a second, time left unknown"
+    assert begun.line() == "1 rows, 0.5 rows a second, time left unknown"
 
 
 @pytest.mark.parametrize(
