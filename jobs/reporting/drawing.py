@@ -10,6 +10,7 @@ from pygal.style import Style
 from .text import shown
 
 _WIDTH, _HEIGHT = 560, 240
+_LEGEND = 28  # characters, of which two fit beside each other
 _DRAWN = frozenset(("g", "rect", "path", "text", "tspan", "line", "circle", "polyline"))
 _WITH_DOTS = "reliability"
 # What pygal has for whoever points at a chart.
@@ -46,7 +47,7 @@ def reliability(name: str, says: str, points: Sequence[tuple[float, float]]) -> 
 
 def _drawn(chart: "pygal.Graph", name: str, says: str, series: Series) -> Markup:
     for title, values in series.items():
-        chart.add(shown(title, 40), list(values))
+        chart.add(shown(title, _LEGEND), list(values))
     return _svg(chart, name, says)
 
 
@@ -62,7 +63,7 @@ def _look(series: Mapping[str, object]) -> dict[str, object]:
         "js": (),
         "disable_xml_declaration": True,
         "max_scale": 6,
-        "truncate_legend": 40,
+        "truncate_legend": _LEGEND,
         "truncate_label": -1,
         "formatter": _number,
         "x_value_formatter": _number,

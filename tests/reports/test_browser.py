@@ -15,11 +15,21 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from jobs import reports
 from jobs.scoring.place.stores import Folder
 from registry import Registry
+from tests.reports import hostile
 from tests.reports.made_up import LABELS, Row, output, photos
 from tests.reports.shop import Shop
 
 pytestmark = pytest.mark.browser
-HOSTILE = "<img src=x onerror=document.title=1>\"'\u202egpj.jpg"
+HOSTILE = "<img src=x onerror=document.title=1>\"'\u202egpj.jpg"  # as a file system takes it
+# Where the focus is on the whole page, how it shows, and whether what it leads to is there.
+FOCUSED = """(() => {
+  const element = document.activeElement, box = element.getBoundingClientRect();
+  return {
+    top: Math.round(box.top + scrollY), left: Math.round(box.left + scrollX),
+    outline: getComputedStyle(element).outlineStyle,
+    there: !element.hash || !!document.querySelector(element.hash),
+  };
+})()"""
 PICTURES = os.environ.get("STAGEWRIGHT_PICTURES")
 WIDTHS = {"wide": 1100, "narrow": 390}
 PICTURED = {
@@ -102,24 +112,65 @@ def test_a_page_asks_for_nothing_and_runs_nothing(browser: Browser, page_file: P
     context.close()
 
 
-def test_a_hostile_name_is_shown_as_text(browser: Browser, page_file: Path) -> None:
-    page = opened(browser, page_file, "light", "wide")
-    assert page.title().startswith("flowers version 3")
+@pytest.mark.parametrize("kind", hostile.PAGES)
+def test_what_others_named_is_text_and_breaks_no_page(browser: Browser, tmp_path: Path, kind: str) -> None:
+    """A page's own policy would keep scripts from running: here it is off, so that nothing but escaping holds."""
+    file = tmp_path / "page.html"
+    file.write_text(hostile.PAGES[kind](tmp_path))
+    page = opened(browser, file, "light", "narrow", with_axe=True)
+    assert page.title() == hostile.NAMES[0]
+    assert page.locator("script, iframe, object, link, base, form, [onerror], [onmouseover]").count() == 0
+    assert page.locator("style").count() == 1
     text = page.inner_text("body")
-    alternatives = page.evaluate("[...document.images].map(image => image.alt).join()")
-    assert "<img src=x onerror=document.title=1>" in text + alternatives
-    assert "\\u202e" in text + alternatives
-    assert page.locator("img[onerror]").count() == 0
+    for name in hostile.NAMES[:3]:
+        assert name in text
+    assert "photo\\u202egnp.exe \\u2066\\u200b\\xad\\ufeff" in text
+    assert "two\\nlines\\r\\n\\t\\x00\\x1b[31m\\u2028" in text
+    assert "49" not in page.inner_text("h1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS["narrow"]
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
     page.context.close()
 
 
-def test_a_page_is_used_by_keyboard(browser: Browser, page_file: Path) -> None:
+@pytest.mark.parametrize("name", ["report", "evaluation", "comparison"])
+def test_every_page_is_used_by_keyboard_from_top_to_bottom(browser: Browser, shop: Shop, name: str) -> None:
+    page = opened(browser, shop.pages[name], "dark", "wide")
+    stops = page.locator("a[href], summary, [tabindex]").count()
+    seen: list[tuple[float, float]] = []
+    for _ in range(stops):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUSED)
+        assert stop["outline"] == "solid"
+        assert stop["there"], "a link to nowhere"
+        seen.append((stop["top"], stop["left"]))
+    assert len(set(seen)) == stops
+    assert seen == sorted(seen)
+    page.context.close()
+
+
+def test_a_summary_opens_by_keyboard(browser: Browser, page_file: Path) -> None:
     page = opened(browser, page_file, "light", "wide")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.hash") == "#sample"
     page.focus("summary")
     before = page.evaluate("document.activeElement.parentElement.open")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.parentElement.open") is not before
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", ["report", "evaluation", "comparison"])
+def test_a_page_is_printed_dark_on_white_and_whole(browser: Browser, shop: Shop, name: str) -> None:
+    page = opened(browser, shop.pages[name], "dark", "wide")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 32, 38)"
+    assert not page.locator("nav").is_visible()
+    bars = page.evaluate(
+        "[...document.querySelectorAll('.bar')].map(b => getComputedStyle(b).printColorAdjust)"
+    )
+    assert set(bars) <= {"exact"}
+    cut = "[...document.querySelectorAll('.sheet li, .chart')].filter(e => getComputedStyle(e).breakInside != 'avoid')"
+    assert page.evaluate(f"{cut}.length") == 0
+    hidden = "[...document.querySelectorAll('details > :not(summary)')].filter(e => !e.checkVisibility())"
+    assert page.evaluate(f"{hidden}.length") == 0
     page.context.close()
