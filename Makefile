@@ -31,7 +31,7 @@ test-pages: $(INSTALLED)  ## Run only the tests of reports in Chromium, and draw
 	STAGEWRIGHT_PICTURES=docs $(VENV)/bin/python -m pytest -m browser $(ARGS)
 
 docs: $(INSTALLED)  ## Make the site, into build/site
-	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 	@echo 'Open build/site/index.html'
 
 soak-registry: $(INSTALLED)  ## Let four promoters race for 1,000 rounds, on SQLite and on PostgreSQL

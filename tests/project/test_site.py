@@ -1,12 +1,15 @@
 """The site can be made, loads nothing from elsewhere, and names no command or option that there is not."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from jobs.cli import cli
 
@@ -14,21 +17,60 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
-def test_the_site_is_made_with_every_link_right_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made as `make docs` makes it; not --quiet, which would have --strict count no warning."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    commands = (tmp_path / "reference" / "commands.html").read_text()
+    return folder
+
+
+def test_the_site_has_every_command_and_class_and_loads_nothing_from_elsewhere(site: Path) -> None:
+    commands = (site / "reference" / "commands.html").read_text()
     assert all(f'id="stagewright-{name}"' in commands or f">{name}<" in commands for name in cli.commands)
     assert "Sentinel" not in commands
-    assert "open_session" in (tmp_path / "reference" / "jobs.html").read_text()
-    for page in tmp_path.rglob("*.html"):
+    assert "open_session" in (site / "reference" / "jobs.html").read_text()
+    for page in site.rglob("*.html"):
         assert not re.findall(
-            r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="https?:', page.read_text()
+            r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="?https?:', page.read_text()
         )
+
+
+def test_every_page_is_in_the_search_and_in_the_navigation(site: Path) -> None:
+    found = json.loads((site / "search" / "search_index.json").read_text())["docs"]
+    pages = {each["location"].partition("#")[0] for each in found}
+    written = {str(page.relative_to(ROOT / "docs")) for page in PAGES}
+    written |= {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.ipynb")}
+    made = {re.sub(r"\.(?:md|ipynb)$", ".html", page).replace("README.", "index.") for page in written}
+    assert pages == made
+    navigation = (site / "index.html").read_text().partition("</nav>")[2]
+    assert [page for page in made if f'href="{page}"' not in navigation] == []
+
+
+@pytest.mark.browser
+def test_the_search_finds_what_is_written_without_a_server_or_a_network(site: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        asked: list[str] = []
+        said: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.goto((site / "reference" / "jobs.html").as_uri())
+        page.keyboard.press("/")
+        page.keyboard.type("quarantine")
+        page.wait_for_selector(".md-search-result__item")
+        links = page.locator(".md-search-result__link").evaluate_all("links => links.map(link => link.href)")
+        assert any("/outputs.html#" in link for link in links)
+        assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+        assert said == []
+        browser.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
