@@ -6,14 +6,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, sync_playwright
 
 from jobs.cli import cli
 
 ROOT = Path(__file__).parents[2]
+RULES = ["color-contrast", "image-alt", "link-in-text-block", "link-name"]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
@@ -52,25 +56,44 @@ def test_every_page_is_in_the_search_and_in_the_navigation(site: Path) -> None:
     assert [page for page in made if f'href="{page}"' not in navigation] == []
 
 
-@pytest.mark.browser
-def test_the_search_finds_what_is_written_without_a_server_or_a_network(site: Path) -> None:
+@pytest.fixture
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(60_000)
-        asked: list[str] = []
-        said: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.goto((site / "reference" / "jobs.html").as_uri())
-        page.keyboard.press("/")
-        page.keyboard.type("quarantine")
-        page.wait_for_selector(".md-search-result__item")
-        links = page.locator(".md-search-result__link").evaluate_all("links => links.map(link => link.href)")
-        assert any("/outputs.html#" in link for link in links)
-        assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
-        assert said == []
-        browser.close()
+        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.mark.browser
+def test_the_search_finds_what_is_written_without_a_server_or_a_network(site: Path, browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto((site / "reference" / "jobs.html").as_uri())
+    page.keyboard.press("/")
+    page.keyboard.type("quarantine")
+    page.wait_for_selector(".md-search-result__item")
+    links = page.locator(".md-search-result__link").evaluate_all("links => links.map(link => link.href)")
+    assert any("/outputs.html#" in link for link in links)
+    assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+    assert said == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_and_links_can_be_read_and_fit_a_phone(
+    site: Path, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    """By axe's rules on what we write; the frame around it is the theme's."""
+    page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 900})
+    for name in ("gates", "ledger", "notebooks/scientist", "benchmarks/index"):
+        page.goto((site / f"{name}.html").as_uri())
+        found = Axe().run(page, context=".md-content", options={"runOnly": RULES})
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
