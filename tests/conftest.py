@@ -105,7 +105,11 @@ TOGETHER = {
         "tests/project/test_notebooks.py",
     ),
     "jobs that are harmed, in a JVM of their own": ("tests/jobs/test_faults.py",),
-    "commands as users run them": ("tests/project/test_readme.py", "tests/benchmarks/test_bench.py"),
+    "commands as users run them": (
+        "tests/project/test_readme.py",
+        "tests/project/test_pages.py",
+        "tests/benchmarks/test_bench.py",
+    ),
     "PostgreSQL and the MLflow server over it": ("tests/registry/",),
 }
 

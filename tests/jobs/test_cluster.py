@@ -10,7 +10,8 @@ from mlruns_fixture import ODD, PLAIN
 from mlruns_fixture.build import Fixture
 from registry import Registry, RunStatus
 from tests import leash
-from tests.clusters import SparkCluster, python_with_only, run_command, run_python
+from tests.clusters import SparkCluster, python_with_only, run_python
+from tests.project.pages import blocks
 
 PHOTOS = len(PLAIN) + len(ODD)
 
@@ -105,21 +106,39 @@ def test_20_tasks_load_the_model_once_per_process_on_a_local_master(fixture: Fix
     check_20_tasks(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_the_command_scores_on_a_cluster_and_leaves_its_run_with_the_version(
-    spark_cluster: SparkCluster, executor_python: Path, fixture: Fixture, tmp_path: Path, stagewright: str
+COMMANDS = """
+    import shlex, sys
+    from jobs.cli import main
+    for line in sys.argv[1:]:
+        if code := main(shlex.split(line)[1:]):
+            sys.exit(code)
+"""
+
+
+def test_the_page_s_commands_run_on_a_cluster_and_leave_the_run_with_the_version(
+    spark_cluster: SparkCluster, executor_python: Path, fixture: Fixture, tmp_path: Path
 ) -> None:
-    output = tmp_path / "predictions"
-    done = run_command(
-        [
-            stagewright,
-            "score",
-            "models:/colours/Staging",
-            *("--input", str(fixture.photos), "--output", str(output), "--max-error-rate", "1", "--json"),
-            *("--master", spark_cluster.url, "--conf", f"spark.pyspark.python={executor_python}"),
-        ],
+    """One after the other in one process: what starting another would take is no part of them."""
+    here = {
+        "spark://head:7077": spark_cluster.url,
+        "/opt/env/bin/python": str(executor_python),
+        "/shared/photos": str(fixture.photos),
+        "/shared/predictions": str(tmp_path / "predictions"),
+        "models:/flowers/Production": "models:/colours/Staging",
+        "spark.executor.cores=4": "spark.executor.cores=1",
+    }
+    commands = [line for block in blocks("docs/clusters.md") if block.reason is None for line in block.lines]
+    for shown, instead in here.items():
+        commands = [line.replace(shown, instead) for line in commands]
+    doctor, score = commands
+    done = run_python(
+        COMMANDS,
+        args=[doctor, f"{score} --max-error-rate 1 --json"],
         env={"MLFLOW_TRACKING_URI": fixture.uri, "PYSPARK_PYTHON": None},
     ).check()
-    said = json.loads(done.stdout)
+    checked, _, document = done.stdout.partition("{")
+    assert "golden" in checked
+    said = json.loads("{" + document)
     assert (said["rows"], said["model_version"], said["by_status"]["ok"]) == (PHOTOS, 2, PHOTOS - 4)
     registry = Registry(fixture.uri)
     (run,) = registry.jobs_of(registry.resolve("models:/colours/2"))
