@@ -343,6 +343,68 @@ def _alive_workers(status_url: str) -> int:
     return sum(worker["state"] == "ALIVE" for worker in json.loads(answer)["workers"])
 
 
+class ConnectServer:
+    """A Spark Connect server on 127.0.0.1, of a local master with two cores; `folder` is its working folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.url = ""
+        self._process: LeashedProcess | None = None
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        log = self._folder / "server.log"
+        process = LeashedProcess(self._command(), log, self._environment(), self._folder)
+        self._process = process
+        started = "Spark Connect server started at"
+        try:
+            process.wait_until(lambda: started in process.log_text(), "Spark Connect server")
+        except BaseException:
+            self.end()
+            raise
+        found = re.search(rf"{started}: \S*:(\d+)", process.log_text())
+        assert found is not None, process.log_text()
+        self.url = f"sc://{LOOPBACK}:{found[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the server; returns when its last process is gone."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def _command(self) -> list[str]:
+        settings = {
+            "spark.connect.grpc.binding.address": LOOPBACK,
+            # Port 0, read back from the log.
+            "spark.connect.grpc.binding.port": "0",
+            "spark.driver.memory": "1g",
+            "spark.driver.extraJavaOptions": jvm.SERIAL,
+            "spark.sql.shuffle.partitions": "2",
+            "spark.ui.enabled": "false",
+        }
+        words = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
+        main_class = "org.apache.spark.sql.connect.service.SparkConnectServer"
+        submit = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]", "--class", main_class]
+        return [*submit, *words, "spark-internal"]
+
+    def _environment(self) -> dict[str, str]:
+        (self._folder / "local").mkdir(exist_ok=True)
+        said = {
+            "SPARK_HOME": str(spark_home()),
+            "SPARK_LOCAL_IP": LOOPBACK,
+            "SPARK_LOCAL_DIRS": str(self._folder / "local"),
+            "PYSPARK_PYTHON": sys.executable,
+            **jvm.environment(),
+        }
+        # Where the client keeps its models is nothing that workers may count on.
+        unset = {"SPARK_REMOTE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PYSPARK_SUBMIT_ARGS"}
+        return {**{key: value for key, value in os.environ.items() if key not in unset}, **said}
+
+
 # --- PostgreSQL
 
 # PostgreSQL refuses to run as root. As root, it runs as the first of these that there is.

@@ -201,6 +201,11 @@ RUNNING = together(
         metavar="NAME",
         help="The MLflow experiment of the run (default: MLFLOW_EXPERIMENT_NAME, or stagewright-jobs).",
     ),
+    click.option(
+        "--remote",
+        metavar="URL",
+        help="A Spark Connect server, such as sc://host:15002, in place of --master (default: SPARK_REMOTE).",
+    ),
     SPARK,
     AS_JSON,
 )

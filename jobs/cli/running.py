@@ -32,18 +32,23 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any], *, leaves_runs
 
     `given` are the options of RUNNING. With `leaves_runs` runs whose process is gone stay as they are.
     """
-    from ..spark import faults, starting, workers
+    from ..spark import connect, faults, starting
 
     asked, verbose = (given["master"], pairs(given["conf"], "--conf")), given["verbose"]
     try:
-        with telling(verbose) as say, _log(verbose) as log, starting.started(*asked, log) as start:
+        with (
+            connect.heeded(given["remote"], given["master"]),
+            telling(verbose) as say,
+            _log(verbose) as log,
+            starting.started(*asked, log) as start,
+        ):
             job, check, run = load()
             registry = Registry()
             if not leaves_runs:
                 _end_abandoned(registry, given["experiment"])
             subject = check(registry, job)
             with faults.explained(faults.AGAIN):
-                spark = start.session(*workers.for_models(subject.models, *asked, say))
+                spark = start.session(*_settings(subject, *asked, say))
                 interrupts.as_before_spark()
                 done = run(spark, registry, job, say, subject)
     except ErrorBudgetExceeded as error:
@@ -51,6 +56,17 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any], *, leaves_runs
         raise
     answer(done.document(), done.lines(), given["as_json"])
     return done
+
+
+def _settings(
+    subject: Subject, master: str | None, conf: dict[str, str], say: Callable[[str], None]
+) -> tuple[str | None, dict[str, str]]:
+    """Of a session for the subject's models; a server's executors are as they are."""
+    from ..spark import connect, workers
+
+    if connect.is_meant():
+        return master, conf
+    return workers.for_models(subject.models, master, conf, say)
 
 
 def _end_abandoned(registry: Registry, experiment: str | None) -> None:

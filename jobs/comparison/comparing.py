@@ -21,7 +21,7 @@ from registry.tags import RUN_JOB
 from ..errors import InputError, JobFailed
 from ..evaluation import labelled
 from ..evaluation.labelled import TRUTH, Labels
-from ..scoring import batch, columns, sinks, sources
+from ..scoring import batch, columns, served, sinks, sources
 from ..scoring import udf as scoring
 from ..scoring.options import ScoreOptions
 from ..scoring.recording import recorded
@@ -90,6 +90,8 @@ class Contest:
 def check(registry: Registry, job: CompareJob) -> Contest:
     """Resolve both versions, read the CSV. Raises InputError or registry.RegistryError; needs no Spark."""
     dataset = labelled.dataset_name(job.dataset, job.source.path)
+    served.check_source(job.source)
+    served.check_path("The output", job.output)
     a, b = (registry.resolve(uri) for uri in (job.a, job.b))
     for version in (a, b):
         labelled.check_classifier(version)

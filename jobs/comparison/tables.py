@@ -17,7 +17,7 @@ from registry import Comparison, Registry
 from ..errors import InputError, JobFailed
 from ..evaluation import labelled
 from ..evaluation.table_job import TableJob, checked, digest_of, fields_of
-from ..scoring import columns, foreign, sinks, sources, udf
+from ..scoring import columns, foreign, served, sinks, sources, udf
 from ..scoring.recording import recorded
 from ..scoring.sinks import Sink
 from ..spark.faults import ANEW, explained
@@ -73,6 +73,8 @@ class Contest:
 def check(registry: Registry, job: CompareTableJob) -> Contest:
     """Resolve both versions and fetch them, if they may be used. Raises InputError or registry.RegistryError."""
     dataset = labelled.dataset_name(job.dataset, job.source.path)
+    served.check_source(job.source)
+    served.check_path("The output", job.output)
     sides, outputs = [], []
     for version in (registry.resolve(job.a), registry.resolve(job.b)):
         if version.manifest_digest is not None:

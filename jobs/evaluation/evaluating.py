@@ -17,7 +17,7 @@ from registry.gates.signed_figures import evidence_tags
 from registry.tags import RUN_JOB
 
 from ..errors import InputError, JobFailed
-from ..scoring import batch, sources, udf
+from ..scoring import batch, served, sources, udf
 from ..scoring.options import ScoreOptions
 from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
@@ -102,11 +102,16 @@ class Subject:
 def check(registry: Registry, job: EvaluateJob) -> Subject:
     """Resolve the version and read the CSV. Raises InputError or registry.RegistryError; needs no Spark."""
     dataset = labelled.dataset_name(job.dataset, job.images)
+    served.check_source(_source(job))
     version = registry.resolve(job.model)
     measure = _measure(version)
     scored = udf.checked(registry, version, replace(job.options, use=Use.EVALUATION))
     truth = Truth(labelled.class_names(scored.model), labelled.settings_of(scored.model))
     return Subject(scored, measure, truth, measure.read(job.labels, len(truth.names)), dataset)
+
+
+def _source(job: EvaluateJob) -> Source:
+    return Source(job.images, job.input_format, job.follow_links)
 
 
 def _measure(version: ModelVersion) -> Measure:
@@ -142,7 +147,7 @@ def evaluate(
     version = subject.scored.version
     say(f"{job.model} is {version.pinned_uri}")
     takes_paths = udf.takes_paths(subject.scored.model)
-    source = Source(job.images, job.input_format, job.follow_links)
+    source = _source(job)
     reading = sources.read_for(spark, source, job.options, takes_paths, say)
     images, unlabelled = labelled.read(reading.rows, source, subject.labels, reading.options)
     name = f"evaluate {version.name} {version.number} on {subject.dataset}"

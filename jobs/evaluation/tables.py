@@ -16,7 +16,7 @@ from pyfunc_models import Status
 from registry import Evidence, Registry, Use
 
 from ..errors import InputError, JobFailed
-from ..scoring import columns, sources, udf
+from ..scoring import columns, served, sources, udf
 from ..scoring.options import ScoreOptions
 from ..scoring.recording import recorded
 from ..scoring.report import ScoreReport
@@ -75,6 +75,7 @@ class Subject:
 def check(registry: Registry, job: EvaluateTableJob) -> Subject:
     """Resolve the version, and fetch it if it may be used. Raises InputError or registry.RegistryError."""
     dataset = labelled.dataset_name(job.dataset, job.source.path)
+    served.check_source(job.source)
     version = registry.resolve(job.model)
     if version.manifest_digest is not None:
         raise InputError(f"{version.pinned_uri} takes photos: evaluate it with --images DIR --labels CSV.")

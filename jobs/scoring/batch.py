@@ -7,7 +7,8 @@ from pyspark.sql import SparkSession
 
 from registry import ModelVersion, Registry, Use
 
-from . import addressed, following, foreign, one_go, outputs, resumable
+from ..spark import connect
+from . import addressed, following, foreign, one_go, outputs, resumable, served
 from .job import DEFAULT_MAX_ERROR_RATE, ScoreJob, from_options, options_of
 from .options import ScoreOptions
 from .place import begun
@@ -21,6 +22,7 @@ def check(registry: Registry, job: ScoreJob) -> Subject:
     Raises registry.RegistryError or InputError; needs no Spark.
     """
     addressed.check(job.options, job.source)
+    served.check(job)
     version, options = _meant(registry, job)
     if version.manifest_digest is None:
         registry.check(version, options.use, options.allow_foreign)
@@ -57,7 +59,7 @@ def run(
     subject = subject or check(registry, job)
     say(f"{job.model} is {subject.version.pinned_uri}")
     store = outputs.store_of(job)
-    if job.sink.is_sparks:
+    if job.sink.is_sparks or connect.is_one(spark):
         say("Spark's own writer writes all of it in one go; a job that is stopped begins again.")
     if store is None or not outputs.is_ours(spark, job, store):
         return one_go.run(spark, registry, job, subject, say)

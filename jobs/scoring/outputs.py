@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from ..errors import InputError, JobFailed, first_line
-from ..spark import jvm
+from ..spark import connect, jvm
 from .job import ScoreJob
 from .object_stores import reached
 from .place import delta
@@ -16,10 +16,15 @@ from .place.stores import Bucket, Folder, Store, local_path, store_at
 def store_of(job: ScoreJob) -> Store | None:
     """Where a job's output lies; None where Spark alone can write it. Raises InputError where nothing can."""
     known = job.sink.format == "parquet" or (job.sink.format == delta.FORMAT and delta.is_installed())
-    store = store_at(job.sink.path) if known and not job.sink.is_sparks else None
+    store = store_at(job.sink.path) if known and not _is_sparks(job) else None
     if isinstance(store, Bucket):
         _try(store)
     return store
+
+
+def _is_sparks(job: ScoreJob) -> bool:
+    """Whether only Spark's own writer can write it: what a Spark Connect server sees may be elsewhere."""
+    return job.sink.is_sparks or connect.is_meant()
 
 
 def _try(store: Bucket) -> None:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from registry import ModelVersion, Registry, tenure
 
 from ..spark import jvm
-from . import chunks, following, outputs, resumable, sources
+from . import chunks, following, outputs, resumable, served, sources
 from .chunks import Input
 from .forecast import Allowed, Forecast, Work
 from .job import ScoreJob
@@ -33,6 +33,7 @@ def forecast(spark: SparkSession, registry: Registry, job: ScoreJob, say: Say, s
 
     Raises what that would raise before a photo is scored.
     """
+    served.refuse("--plan")
     seen = _foreseen(spark, registry, job, say, subject)
     measured = sample(seen.some, subject, seen.options, seen.work.workers) if seen.work.left != 0 else None
     return Forecast(

@@ -10,7 +10,6 @@ import json
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import pandas as pd
-from pyspark import TaskContext, cloudpickle
+from pyspark import SparkFiles, TaskContext, cloudpickle
 
 from registry.trust.manifest import MANIFEST
 
@@ -68,26 +67,31 @@ class Sent:
         named = {path.relative_to(directory).as_posix(): digest for path, digest in files.items()}
         return cls(named, frozenset(apart))
 
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of names and contents."""
+        return _digest_of(dict(self.files))
+
 
 def guarded(
     answer: Answer,
     sent: Sent,
-    fetched_by_workers: bool,
+    unpacked: str | None = None,
     photo_timeout_s: float = PHOTO_TIMEOUT_S,
     tally_file: str | None = None,
 ) -> Answer:
     """The function of MLflow's UDF, which loads a directory only if it holds what was sent.
 
-    `fetched_by_workers`: whether MLflow has each worker look for the model under a name that others can guess, as on
-    Spark Connect; it then looks in a folder of the worker's own. The function raises RuntimeError on a worker where a
-    file is missing, changed or added. A photo that takes `photo_timeout_s` to read ends the worker, and a task that is
-    tried again reads photos in a child process: see `isolation`. `tally_file`: see `tally`.
+    `unpacked`: the name under which Spark keeps the directory among a worker's files, as on Spark Connect, where MLflow
+    would have each worker look for it elsewhere, under a name that others can guess. The function raises RuntimeError
+    on a worker where a file is missing, changed or added. A photo that takes `photo_timeout_s` to read ends the worker,
+    and a task that is tried again reads photos in a child process: see `isolation`. `tally_file`: see `tally`.
     """
     files, apart = dict(sent.files), sent.apart
 
     def checked(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         watched = partial(_watched, photo_timeout_s=photo_timeout_s, tally_file=tally_file)
-        restore = _intercept(files, apart, fetched_by_workers, photo_timeout_s, watched)
+        restore = _intercept(files, apart, unpacked, photo_timeout_s, watched)
 
         def after_loading() -> Iterator[pd.Series]:
             # MLflow loads before it asks for rows, and rows may come from another UDF, which loads then.
@@ -110,7 +114,7 @@ def guarded(
 def _intercept(
     files: dict[str, str],
     apart: frozenset[str],
-    fetched_by_workers: bool,
+    unpacked: str | None,
     photo_timeout_s: float,
     watched: Callable[[Any], None],
 ) -> Callable[[], None]:
@@ -119,14 +123,12 @@ def _intercept(
     pyfunc: Any = import_module("mlflow.pyfunc")
     # Its bytecode beside the sources would be what nobody sent, for the next process that reads the directory.
     sys.dont_write_bytecode = True
-    original, temporary = pyfunc.load_model, tempfile.tempdir
-    if fetched_by_workers:
-        tempfile.tempdir = _own_folder()
+    original = pyfunc.load_model
 
-    def load_checked(model_uri: str, *args: Any, dst_path: str | None = None, **kwargs: Any) -> Any:
-        if dst_path is None and _is_part(model_uri):
+    def load_checked(model_uri: str, *args: Any, **kwargs: Any) -> Any:
+        if _is_part(model_uri):
             return original(model_uri, *args, **{**_QUIETLY, **kwargs})
-        folder = model_uri if dst_path is None else _download(model_uri, dst_path)
+        folder = model_uri if unpacked is None else _unpacked(unpacked)
         known = (folder, _digest_of(files))
         if known not in _memory():
             _compare(folder, files, apart)
@@ -140,7 +142,6 @@ def _intercept(
     def restore() -> None:
         if pyfunc.load_model is load_checked:
             pyfunc.load_model = original
-            tempfile.tempdir = temporary
 
     pyfunc.load_model = load_checked
     return restore
@@ -220,13 +221,12 @@ def _stranger(name: str, what: str) -> RuntimeError:
     )
 
 
-def _download(uri: str, into: str) -> str:
-    """Where the model is that this worker fetches for itself, once for each process."""
-    import mlflow.artifacts
-
-    if uri not in _memory():
-        _memory()[uri] = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into)
-    return str(_memory()[uri])
+def _unpacked(name: str) -> str:
+    """Where Spark has put an archive of this session's. Raises RuntimeError where it is not there."""
+    folder = os.path.join(SparkFiles.getRootDirectory(), name)  # noqa: PTH118
+    if not os.path.isdir(folder):  # noqa: PTH112
+        raise RuntimeError(f"The model has not reached this worker: there is no folder {folder!r}.")
+    return folder
 
 
 def _known_by_content(loaded: Any, files: dict[str, str]) -> Any:
@@ -267,13 +267,6 @@ def _end_isolation(files: dict[str, str]) -> None:
 
 def _digest_of(files: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def _own_folder() -> str:
-    memory = _memory()
-    if "" not in memory:
-        memory[""] = tempfile.mkdtemp(prefix="stagewright-worker-")
-    return str(memory[""])
 
 
 def _memory() -> dict[Any, Any]:

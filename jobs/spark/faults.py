@@ -111,9 +111,13 @@ _GONE = re.compile(
     r"Answer from Java side is empty|Error while (sending or )?receiving|[Cc]onnection refused|JAVA_GATEWAY_EXITED|"
     r"An error occurred while trying to connect to the Java server"
 )
+# What a Spark Connect server's client says of one that is there no more, or is another one by now.
+_AWAY = re.compile(r"StatusCode\.(UNAVAILABLE|DEADLINE_EXCEEDED)|INVALID_HANDLE\.SESSION|RETRIES_EXCEEDED")
+_DETAILS = re.compile(r'details = "(.*)"')
 # What a JVM says last of all.
 _ENDED = re.compile(r'Exception in thread "main" (.*)')
 GONE = "Spark's JVM is gone: it crashed, or was killed, mostly by the system for want of memory."
+AWAY = "The Spark Connect server does not answer, or was started anew"
 # What to do once the cause is mended: for jobs whose output can be come back to, and for others.
 AGAIN = "Run the same command again."
 GOES_ON = "Run the same command again: it goes on where it stopped."
@@ -132,12 +136,20 @@ def explained(next_step: str = GOES_ON) -> Iterator[None]:
 def explain(error: Exception) -> str:
     """What a failed Spark job comes down to: the last line of the worker's traceback, or what the JVM says."""
     text = str(error)
+    if is_away(error):
+        details = _DETAILS.search(text)
+        return f"{AWAY}: {details[1]}." if details else f"{AWAY}."
     if _GONE.search(text):
         return GONE
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("\tat ")]
     raised = [line for line in lines if _RAISED.match(line) and not _JAVA_CLASS.match(line)]
     reason = _MODULE.sub("", raised[-1]) if raised else _of_java(lines) or type(error).__name__
     return reason if reason.endswith((".", "!", "?")) else f"{reason}."
+
+
+def is_away(error: Exception) -> bool:
+    """Whether a Spark Connect server does not answer, or knows a session no more."""
+    return _AWAY.search(str(error)) is not None
 
 
 def told(log: str) -> str | None:

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from .. import scratch
 from ..meanwhile import every
 from ..telling import Lines, Shows, Step
-from . import jvm, tally
+from . import connect, jvm, tally
 
 EVERY_S = 1.0
 # Over which the rate is taken: long enough for Spark's heartbeats, which come every ten seconds.
@@ -37,7 +37,13 @@ class Known:
 def progress(
     spark: SparkSession, say: Callable[[str], None], known: Callable[[], Known] = Known
 ) -> Iterator[None]:
-    """Tell `say` how far the running Spark jobs are: each second if it can show steps, else by lines now and then."""
+    """Tell `say` how far the running Spark jobs are: each second if it can show steps, else by lines now and then.
+
+    Nothing is told of those on a Spark Connect server.
+    """
+    if connect.is_one(spark):  # what its server counts is in the server's own UI
+        yield
+        return
     steps = _Steps(spark, known)
     show = say if isinstance(say, Shows) else Lines(say)
 

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from .. import scratch
 from ..errors import SparkUnavailable
-from . import class_archive, jvm
+from . import class_archive, connect, jvm
 from .faults import explain
 
 DEFAULTS: dict[str, str] = {
@@ -54,7 +54,7 @@ _JVM_OPTIONS = "SPARK_SUBMIT_OPTS"
 def open_session(
     master: str | None = None, conf: Mapping[str, str] | None = None, log: Path | None = None
 ) -> SparkSession:
-    """The session that is there already (`spark-submit`, a notebook), else a new one.
+    """The session that is there already (`spark-submit`, a notebook), else a new one; of a server where one is meant.
 
     `master` None leaves the choice to spark-submit, which means all local cores where nothing else is set. A local
     master tries a task again, as often as a cluster does. What a JVM that is started here has to say goes to the file
@@ -62,6 +62,9 @@ def open_session(
     SparkUnavailable.
     """
     own = dict(conf or {})
+    if connect.is_meant():
+        with connect.heeded(None, master):
+            return connect.open_session(DEFAULTS, own)
     _choose_python(own, master)
     running = SparkSession.getActiveSession()
     if running is None:

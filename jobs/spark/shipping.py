@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ from pyspark.sql import SparkSession
 from registry.trust.manifest import digest_of
 
 from .. import scratch
-from .arrivals import SHIPPED
+from .arrivals import SHIPPED, Sent
 
 # Spelt by pyfunc_models too, which travels in the version that the model was packaged with.
 FILLS_IN = "code/pyfunc_models_*/**/big_files.py"
@@ -55,6 +56,26 @@ def ship(spark: SparkSession, model: Path) -> Path:
     if not local:
         _add_files(context, set(names.values()))
     return _without_big_files(model, names, folder=str(_workshop()) if local else None)
+
+
+def send_whole(spark: SparkSession, model: Path, sent: Sent) -> str:
+    """Have a Spark Connect server unpack a directory on each executor, once in a session; gives the folder's name."""
+    name = f"stagewright-{sent.digest}"
+    packed = _workshop() / f"{name}.zip"
+    if not packed.exists():
+        _pack(model, sorted(sent.files), packed)
+    spark.addArtifacts(f"{packed}#{name}", archive=True)
+    return name
+
+
+def _pack(model: Path, files: Iterable[str], into: Path) -> None:
+    """To the same bytes each time: a server refuses others under a name that a session has used."""
+    with zipfile.ZipFile(into, "w") as packed:
+        for name in files:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o600 << 16
+            with (model / name).open("rb") as source, packed.open(entry, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target)
 
 
 @contextmanager

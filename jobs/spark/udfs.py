@@ -14,7 +14,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StructType
 
 from .. import scratch
-from . import shipping, tally
+from . import reach, shipping, tally
 from .arrivals import Answer, Sent, guarded
 
 T = TypeVar("T")
@@ -46,10 +46,7 @@ def once(spark: SparkSession, key: tuple[Hashable, ...], make: Callable[[], T]) 
 
     Each `spark_udf` takes seconds and is one more model for every worker to read and keep.
     """
-    context = shipping.context_of(spark)
-    if context is None:
-        return make()
-    whole = (context.applicationId, *key)
+    whole = (reach.of(spark).application(), *key)
     if whole not in _made:
         _made[whole] = make()
     found: T = _made[whole]
@@ -68,7 +65,8 @@ def udf(spark: SparkSession, model: Path, params: Mapping[str, Any], photo_timeo
     # Elsewhere workers do not see the same files.
     local = context is not None and str(context.master).startswith("local")
     tally_file = tally.file_in(scratch.folder()) if local else None
-    answer = guarded(made.func, sent, context is None, photo_timeout_s, tally_file)
+    unpacked = shipping.send_whole(spark, model, sent) if context is None else None
+    answer = guarded(made.func, sent, unpacked, photo_timeout_s, tally_file)
     return Udf(answer, made.returnType)
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from mlflow.utils._spark_utils import _SparkDirectoryDistributor
 from mlflow.utils.file_utils import get_or_create_tmp_dir
+from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
 from jobs import (
@@ -166,7 +167,7 @@ def test_a_worker_refuses_what_the_driver_did_not_send(
     sent = Sent.of(model)
     entrypoint_ran = tmp_path / "ran"
     said = harm(arrived)
-    answer = guarded(loading(arrived), sent, fetched_by_workers=False)
+    answer = guarded(loading(arrived), sent)
     with pytest.raises(RuntimeError, match=said):
         list(answer(iter([RED])))
     assert not entrypoint_ran.exists()
@@ -175,7 +176,7 @@ def test_a_worker_refuses_what_the_driver_did_not_send(
 
 def test_a_worker_leaves_what_it_was_sent_as_it_is_for_the_next_one(model: Path, tmp_path: Path) -> None:
     arrived = shutil.copytree(model, tmp_path / "arrived")
-    answers = guarded(loading(arrived), Sent.of(model), fetched_by_workers=False)
+    answers = guarded(loading(arrived), Sent.of(model))
     assert next(answers(iter([RED])))["label"].tolist() == ["red"]
     assert list(arrived.rglob("__pycache__")) == []
     assert Sent.of(arrived) == Sent.of(model)
@@ -187,20 +188,20 @@ def test_a_worker_that_lacks_a_package_says_so_in_one_line(model: Path) -> None:
     with pytest.raises(
         RuntimeError, match=r"No module named 'no_such_package'\. Install the model's req"
     ) as raised:
-        list(guarded(loading(model), Sent.of(model), fetched_by_workers=False)(iter([RED])))
+        list(guarded(loading(model), Sent.of(model))(iter([RED])))
     assert "\n" not in str(raised.value)
 
 
 def test_rows_may_come_from_another_models_udf(model: Path, tmp_path: Path) -> None:
     registry = Registry()
     other = registry.fetch(registry.resolve("models:/colours/2"), tmp_path / "other")
-    second = guarded(loading(other), Sent.of(other), fetched_by_workers=False)
+    second = guarded(loading(other), Sent.of(other))
 
     def photos() -> Iterator[pd.Series]:
         for answers in second(iter([RED])):
             yield pd.Series([PLAIN[f"{answers['label'][0]}-64x48.jpg"]])
 
-    first = guarded(loading(model), Sent.of(model), fetched_by_workers=False)
+    first = guarded(loading(model), Sent.of(model))
     assert next(first(photos()))["label"].tolist() == ["red"]
 
 
@@ -213,36 +214,38 @@ def test_a_model_loaded_behind_its_back_is_refused(model: Path) -> None:
             yield loaded.predict(pd.DataFrame({"content": photos}))
 
     with pytest.raises(RuntimeError, match="before it could be compared"):
-        next(guarded(answer, Sent.of(model), fetched_by_workers=False)(iter([RED])))
+        next(guarded(answer, Sent.of(model))(iter([RED])))
 
 
-def test_where_workers_fetch_for_themselves_they_look_where_nobody_else_writes(
+def test_on_spark_connect_workers_take_what_spark_has_unpacked_and_not_what_lies_where_mlflow_looks(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(SparkFiles, "_root_directory", str(tmp_path / "files"))
+    monkeypatch.setattr(SparkFiles, "_is_running_on_worker", True)
     guessed = tmp_path / "mlflow" / hashlib.sha1(str(model).encode()).hexdigest() / str(os.getpid())
     shutil.copytree(model, guessed)
     entrypoint(guessed, tmp_path / "it ran")
+    unpacked = shutil.copytree(model, tmp_path / "files" / "unpacked")
 
     def answer(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         """As MLflow does on Spark Connect."""
-        digest = hashlib.sha1(str(model).encode()).hexdigest()
-        folder = str(Path(tempfile.gettempdir(), "mlflow", digest, str(os.getpid())))
         try:
-            loaded = mlflow.pyfunc.load_model(folder)
+            loaded = mlflow.pyfunc.load_model(str(guessed))
         except Exception:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            loaded = mlflow.pyfunc.load_model(str(model), dst_path=folder)
+            loaded = mlflow.pyfunc.load_model(str(model), dst_path=str(guessed))
         for photos in batches:
             yield loaded.predict(pd.DataFrame({"content": photos}))
 
-    checked = guarded(answer, Sent.of(model), fetched_by_workers=True)
-    for _ in range(2):
-        assert next(checked(iter([RED])))["label"].tolist() == ["red"]
+    checked = guarded(answer, Sent.of(model), "unpacked")
+    assert next(checked(iter([RED])))["label"].tolist() == ["red"]
     assert not (tmp_path / "it ran").exists()
-    [own] = tmp_path.glob("stagewright-worker-*")
-    assert own.stat().st_mode & 0o777 == 0o700
-    assert tempfile.tempdir == str(tmp_path)
+
+    other = shutil.copytree(unpacked, tmp_path / "files" / "other")
+    entrypoint(other, tmp_path / "it ran")
+    with pytest.raises(RuntimeError, match="not the one that the job verified"):
+        next(guarded(answer, Sent.of(model), "other")(iter([RED])))
+    assert not (tmp_path / "it ran").exists()
 
 
 def test_what_earlier_wrappers_keep_by_a_claimed_digest_is_kept_by_the_verified_one(tmp_path: Path) -> None:
@@ -256,7 +259,7 @@ def test_what_earlier_wrappers_keep_by_a_claimed_digest_is_kept_by_the_verified_
         loaded.append(mlflow.pyfunc.load_model(str(model)).unwrap_python_model())
         yield from ()
 
-    list(guarded(answer, Sent.of(model), fetched_by_workers=False)(iter([])))
+    list(guarded(answer, Sent.of(model))(iter([])))
     claimed = load(str(model)).unwrap_python_model().spec.model_digest
     assert loaded[0].spec.model_digest == digest_of(model / "SHA256SUMS") != claimed
 

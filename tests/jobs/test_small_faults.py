@@ -57,6 +57,10 @@ pyfunc_models_0a.engines.EngineUnavailable: This worker was given cuda:0, but ha
         ("x\n: java.net.SocketException: Broken pipe", "A Python worker ended without a word"),
         ("An error occurred while calling o1.x.\n: org.b.OddException: so it is", "so it is."),
         (f"{WORKER_KILLED}Caused by: java.io.IOException: No space left on device", "A disk is full"),
+        (
+            'RPC that terminated with:\n\tstatus = StatusCode.UNAVAILABLE\n\tdetails = "Connection refused"',
+            "The Spark Connect server does not answer, or was started anew: Connection refused.",
+        ),
         ("x\n: java.io.IOException: File too large", "`ulimit -f`"),
         ("x\n: java.nio.file.FileSystemException: /t/spark-1: Too many open files", "`ulimit -n`"),
         (

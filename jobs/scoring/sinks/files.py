@@ -1,12 +1,12 @@
 """Files of whatever format Spark writes, in a folder of their own or as a table."""
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, MapType, StructType
 
 from ...errors import InputError, first_line
-from ...spark import jvm
+from ...spark import reach
 from .sink import Sink, Writer
 
 _FOREIGN = ("DATA_SOURCE_NOT_FOUND", "UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE")
@@ -18,7 +18,7 @@ def _check(spark: SparkSession, sink: Sink) -> None:
     if sink.is_table:
         if _table_is_there(spark, sink.path):
             raise InputError(f"There is a table {sink.path!r} already; name one that does not exist.")
-    elif jvm.exists(spark, sink.path):
+    elif reach.of(spark).exists(sink.path):
         raise InputError(f"There is something at {sink.path!r} already; name a folder that does not exist.")
 
 
@@ -34,7 +34,7 @@ def _table_is_there(spark: SparkSession, name: str) -> bool:
 def _write(frame: DataFrame, sink: Sink) -> None:
     """Raises InputError on what is there, on a format that Spark lacks and on columns that part nothing."""
     _check_partitions(frame, sink.partition_by)
-    writer = frame.write.format(sink.format).options(**dict(sink.options)).mode("errorifexists")
+    writer = frame.write.format(sink.format).options(**dict(sink.options)).mode("error")
     writer = writer.partitionBy(*sink.partition_by) if sink.partition_by else writer
     try:
         if sink.is_table:
@@ -43,7 +43,7 @@ def _write(frame: DataFrame, sink: Sink) -> None:
             writer.save(sink.path)
     except AnalysisException as error:
         raise _explained(error, sink) from error
-    except Py4JJavaError as error:  # a format's missing class is none of the errors that PySpark translates
+    except (Py4JJavaError, PySparkException) as error:  # a format's missing class has no error of its own
         if _FOREIGN[0] not in str(error):
             raise
         raise _foreign(sink) from error

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TypeVar
 
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from ...errors import InputError, first_line
+from ...spark import faults
 from ..options import ScoreOptions
 from . import images
 from .left_out import in_words
@@ -90,10 +91,12 @@ def _reading(source: Source, read: Callable[[], _T]) -> _T:
         raise
     except AnalysisException as error:
         raise InputError(_explain(source, error)) from error
+    except PySparkException as error:
+        if faults.is_away(error):
+            raise
+        raise _unreadable(source, error) from error
     except Exception as error:  # a format that is not installed comes as a plain Java exception
-        raise InputError(
-            f"Spark cannot read {source.path!r} as {source.format!r}: {first_line(error)}"
-        ) from error
+        raise _unreadable(source, error) from error
 
 
 def _explain(source: Source, error: AnalysisException) -> str:
@@ -103,6 +106,10 @@ def _explain(source: Source, error: AnalysisException) -> str:
     if condition == "TABLE_OR_VIEW_NOT_FOUND":
         return f"Spark knows no table {source.path!r}."
     return f"Spark cannot read {source.path!r} as {source.format!r}: {first_line(error)}"
+
+
+def _unreadable(source: Source, error: Exception) -> InputError:
+    return InputError(f"Spark cannot read {source.path!r} as {source.format!r}: {first_line(error)}")
 
 
 __all__ = ["IMAGES", "Reading", "Source", "by_path", "folder", "listing", "read", "read_for"]

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -10,9 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyfunc_models import PHOTO_SUFFIXES
 
 from ...errors import InputError
-from ...spark import jvm, local_reading
+from ...spark import connect, jvm, local_reading, reach
 from . import local_files, stored
-from .left_out import in_words
+from .left_out import in_words, other_than
 from .local_files import Listing
 from .source import IMAGES, Reader, Rows, Source
 
@@ -28,6 +29,8 @@ def _rows(spark: SparkSession, source: Source) -> Rows:
 
     That is where Spark's executor and its Python worker see the same files, so that the worker can read them itself.
     """
+    if connect.is_one(spark):
+        return _served_rows(spark, source)
     if stored.is_stored(spark, source):
         raise InputError(
             f"Spark has no jars for {source.path!r}. `score` does without, into Parquet or Delta; for others copy the "
@@ -43,10 +46,39 @@ def _rows(spark: SparkSession, source: Source) -> Rows:
 
 
 def _binary_files(spark: SparkSession, source: Source) -> DataFrame:
-    reader = spark.read.format("binaryFile")
-    if jvm.is_folder(spark, source.path):
-        reader = reader.option("pathGlobFilter", _any_case_glob()).option("recursiveFileLookup", "true")
-    return reader.load(source.path)
+    return (_below if jvm.is_folder(spark, source.path) else _named)(spark, source)
+
+
+def _below(spark: SparkSession, source: Source) -> DataFrame:
+    reader = spark.read.format("binaryFile").option("pathGlobFilter", _any_case_glob())
+    return reader.option("recursiveFileLookup", "true").load(source.path)
+
+
+def _named(spark: SparkSession, source: Source) -> DataFrame:
+    return spark.read.format("binaryFile").load(source.path)
+
+
+def _served_rows(spark: SparkSession, source: Source) -> Rows:
+    """Of a Spark Connect server, which lists them: all that it finds, also where a scan leaves it out as empty.
+
+    Links and FIFOs are what Spark takes them for.
+    """
+    is_folder = reach.of(spark).is_folder(source.path)
+    listed = connect.listed_paths(
+        connect.all_below(spark, source.path) if is_folder else _named(spark, source)
+    )
+    suffixes = tuple(f".{suffix}" for suffix in PHOTO_SUFFIXES) if is_folder else ("",)
+    reasons = {path: other_than(suffixes, path) for path in listed}
+    photos = {path for path, reason in reasons.items() if reason is None}
+    if not photos:
+        raise nothing_found(source)
+    frame = (_below if is_folder else _named)(spark, source)
+    scanned = {row[0] for row in frame.select("path").collect()}
+    empty = [(path, None, 0, b"") for path in sorted(photos - scanned)]
+    return Rows(
+        frame.unionByName(spark.createDataFrame(empty, frame.schema)) if empty else frame,
+        left_out=Counter(reason.value for reason in reasons.values() if reason),
+    )
 
 
 def _local_rows(spark: SparkSession, source: Source) -> Rows:
@@ -142,7 +174,8 @@ def _tasks(spark: SparkSession, listing: Listing, of_task: int) -> int:
 
 def folder_of(spark: SparkSession, source: Source) -> str | None:
     """The folder of a source, as Spark writes it; None where it is none."""
-    return jvm.qualified(spark, source.path) if jvm.is_folder(spark, source.path) else None
+    asked = reach.of(spark)
+    return asked.qualified(source.path) if asked.is_folder(source.path) else None
 
 
 def _any_case_glob() -> str:

@@ -1,0 +1,215 @@
+"""Jobs on a real Spark Connect server in a process of its own, by the commands as users run them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.cli import main
+from mlruns_fixture import LABELS, ODD, PLAIN
+from mlruns_fixture.build import Fixture
+from tests.clusters import ConnectServer, free_port, run_python
+
+VERSION = "models:/colours/Production"
+PHOTOS = PLAIN | {name: content for name, (content, _) in ODD.items()}
+COLUMNS = ["path", "prediction", "status", "error", "model_version", "model_digest"]
+# Several commands in one Python, which costs seconds to start; and what they must not do is to start a JVM.
+COMMANDS = """
+    import contextlib, io, json, sys
+    from pathlib import Path
+
+    from jobs.cli import main
+    from pyspark import SparkContext
+
+    found = []
+    for command in json.loads(Path(sys.argv[1]).read_text()):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(command)
+        found.append({"code": code, "out": out.getvalue(), "err": err.getvalue()})
+    Path(sys.argv[2]).write_text(json.dumps(found))
+    assert SparkContext._gateway is None, "a JVM was started"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+def commands(folder: Path, *asked: list[str], env: dict[str, str | None] | None = None) -> list[Said]:
+    """What commands do, one after the other in a Python of their own."""
+    written, said = folder / "commands.json", folder / "said.json"
+    written.write_text(json.dumps(asked))
+    run_python(COMMANDS, args=[str(written), str(said)], env=env).check()
+    return [Said(**each) for each in json.loads(said.read_text())]
+
+
+def near(capsys: pytest.CaptureFixture[str], command: list[str]) -> Any:
+    """What a command answers with the tests' own Spark."""
+    capsys.readouterr()
+    assert main(command) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def rows(output: Path) -> list[dict[str, Any]]:
+    """An output's rows by their photos' names; what differs from job to job is left out."""
+    found = pq.read_table(output, columns=COLUMNS).to_pylist()
+    named = [{**row, "path": Path(row["path"]).name} for row in found]
+    return sorted(named, key=lambda row: row["path"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectServer]:
+    with ConnectServer(tmp_path_factory.mktemp("connect")) as server:
+        yield server
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Photos as bytes, one of them null."""
+    file = tmp_path / "table" / "photos.parquet"
+    file.parent.mkdir()
+    pq.write_table(pa.table({"path": [*PHOTOS, "null"], "content": [*PHOTOS.values(), None]}), file)
+    return file.parent
+
+
+def test_jobs_on_a_server_answer_as_those_with_a_jvm_of_their_own(
+    server: ConnectServer,
+    fixture: Fixture,
+    table: Path,
+    tmp_path: Path,
+    spark: SparkSession,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    labels = tmp_path / "labels.csv"
+    truth = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
+    labels.write_text("file,class_index\n" + "".join(f"{name},{index}\n" for name, index in truth.items()))
+    folder, loose = str(fixture.photos), ["--max-error-rate", "1", "--json"]
+    score, parquet = ["score", VERSION, *loose], ["--input", str(table), "--input-format", "parquet"]
+    evaluate = ["evaluate", VERSION, "--images", folder, "--labels", str(labels), "--json"]
+    compare = ["compare", VERSION, "models:/colours/Staging", "--input", folder, *loose]
+    remote = ["--remote", server.url]
+
+    def on(name: str) -> list[str]:
+        return ["--output", str(tmp_path / name)]
+
+    far = commands(
+        tmp_path,
+        [*score, "--input", folder, *on("folder"), *remote, "--conf", "spark.sql.session.timeZone=UTC"],
+        [*score, *parquet, *on("bytes"), *remote],
+        [*evaluate, *remote],
+        [*compare, *on("compared"), *remote],
+        [*score, *parquet, *on("bytes"), *remote],
+        [*score, *parquet, *on("odd"), "--output-format", "nosuchformat", *remote],
+        [*score, "--input", f"{folder}/nowhere", *on("odd"), *remote],
+    )
+    here = [
+        near(capsys, command)
+        for command in (
+            [*score, "--input", folder, *on("folder-here")],
+            [*score, *parquet, *on("bytes-here")],
+            evaluate,
+            [*compare, *on("compared-here")],
+        )
+    ]
+
+    assert rows(tmp_path / "folder") == rows(tmp_path / "folder-here")
+    assert {row["path"] for row in rows(tmp_path / "folder")} == set(PHOTOS)
+    assert rows(tmp_path / "bytes") == rows(tmp_path / "bytes-here")
+    for said, known in zip(far[:2], here[:2], strict=True):
+        document = said.document
+        for name in ("rows", "by_status", "model_version", "model_digest", "error_rate"):
+            assert document[name] == known[name]
+        assert mlflow.get_run(document["scoring_run_id"]).info.status == "FINISHED"
+    assert "in one go" in far[0].err
+    over, own = far[2].document, here[2]
+    assert over["metrics"]["top1"] == own["metrics"]["top1"]
+    assert over["dataset_digest"] == own["dataset_digest"]
+    assert far[3].document["metrics"] == here[3]["metrics"]
+    assert [each.code for each in far[4:]] == [2, 2, 2]
+    assert "There is something at" in far[4].err
+    assert "cannot write predictions as 'nosuchformat'" in far[5].err
+    assert "There is nothing at" in far[6].err
+    assert not (tmp_path / "odd").exists()
+    assert not [each for each in far if "Traceback" in each.err]
+
+
+def test_what_needs_a_classic_session_is_refused_before_anything_is_written(
+    fixture: Fixture, tmp_path: Path
+) -> None:
+    nobody = f"sc://127.0.0.1:{free_port()}/;token=secret"
+    score = ["score", VERSION, "--input", str(fixture.photos), "--output", str(tmp_path / "out")]
+    asked = {
+        ("--quarantine", str(tmp_path / "bad")): "--quarantine: needs a classic Spark session",
+        ("--follow",): "--follow: needs a classic Spark session",
+        ("--follow-links",): "--follow-links: needs a classic Spark session",
+        ("--input-format", "tar"): "--input-format tar: needs a classic Spark session",
+        ("--output", "out"): "The output 'out': on a Spark Connect server paths are the server's",
+        ("--input", "photos"): "The input 'photos': on a Spark Connect server paths are the server's",
+        ("--master", "local[2]"): "--master 'local[2]' a cluster: name one",
+        ("--remote", "local[2]"): "is no address of a Spark Connect server: write sc://HOST:PORT",
+        (): "The Spark Connect server does not answer",
+    }
+
+    found = commands(tmp_path, *([*score, "--remote", nobody, *more] for more in asked))
+
+    for said, line in zip(found, asked.values(), strict=True):
+        assert (said.code, line in said.err, "secret" in said.err) == (2, True, False), said.err
+        assert "Traceback" not in said.err
+    assert not (tmp_path / "out").exists()
+    assert not mlflow.search_runs(
+        search_all_experiments=True, filter_string="tags.`stagewright.job` = 'scoring'"
+    ).size
+
+
+def test_a_server_is_heard_of_by_its_variable_and_a_session_there_is_used(
+    server: ConnectServer, fixture: Fixture, table: Path, tmp_path: Path
+) -> None:
+    script = """
+        import sys
+        from pyspark.sql import SparkSession
+        import jobs
+        from jobs.cli import main
+
+        assert main(["score", "models:/colours/1", "--input", sys.argv[1], "--input-format", "parquet",
+                     "--output", sys.argv[2], "--max-error-rate", "1"]) == 0
+        spark = SparkSession.builder.getOrCreate()
+        assert "connect" in type(spark).__module__
+        assert jobs.open_session() is spark
+        rows = jobs.score(spark.read.parquet(sys.argv[1]), "models:/colours/Production").collect()
+        print(sum(row["status"] == "ok" for row in rows))
+    """
+    said = run_python(
+        script, args=[str(table), str(tmp_path / "out")], env={"SPARK_REMOTE": server.url}
+    ).check()
+    assert int(said.stdout.split()[-1]) == sum(row["status"] == "ok" for row in rows(tmp_path / "out"))
+
+
+def test_what_a_server_takes_is_asked_for_in_one_line(tmp_path: Path, fixture: Fixture) -> None:
+    script = """
+        import sys
+        sys.modules["grpc"] = None
+        from jobs.cli import main
+        sys.exit(main(["score", "models:/colours/1", "--input", "/photos", "--output", "/out", "--remote", "sc://host"]))
+    """
+    said = run_python(script)
+    assert said.returncode == 2
+    assert "pip install 'stagewright[connect]'" in said.stderr
+    assert "Traceback" not in said.stderr
