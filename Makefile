@@ -8,7 +8,7 @@
 VENV ?= .venv
 ARGS ?=
 # Processes that share out the test files; make test TESTERS=0 runs all in one, for --pdb and -s.
-TESTERS ?= 2
+TESTERS ?= 3
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 # No package beyond those that tests need, a model that costs nothing, few photos, nothing into docs/.

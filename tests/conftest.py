@@ -99,12 +99,16 @@ def _forbid_skip(config: pytest.Config, report: pytest.TestReport | pytest.Colle
 # Files whose tests run in one process, one after the other, because they share what is slow to start; by the beginning
 # of their paths. What takes longest comes first, so that no process ends alone.
 TOGETHER = {
-    "Spark, local and on clusters, and the registry that jobs score from": (
+    "a local Spark, and the registry that jobs score from": (
         "tests/jobs/",
-        "tests/project/test_clusters.py",
         "tests/project/test_notebooks.py",
     ),
-    "jobs that are harmed, in a JVM of their own": ("tests/jobs/test_faults.py",),
+    "clusters, and jobs that are harmed": (
+        "tests/jobs/test_cluster.py",
+        "tests/jobs/test_faults.py",
+        "tests/jobs/test_one_copy_per_node.py",
+        "tests/project/test_clusters.py",
+    ),
     "commands as users run them": (
         "tests/project/test_readme.py",
         "tests/project/test_pages.py",

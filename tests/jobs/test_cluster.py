@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mlruns_fixture import ODD, PLAIN
+from mlruns_fixture import LABELS, ODD, PLAIN
 from mlruns_fixture.build import Fixture
 from registry import Registry, RunStatus
 from tests import leash
-from tests.clusters import SparkCluster, python_with_only, run_python
+from tests.clusters import SparkCluster, python_with_only, run_command, run_python
 from tests.project.pages import blocks
 
 PHOTOS = len(PLAIN) + len(ODD)
+TRUTH = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
 
 SCORE_IN_20_TASKS = """
     import json, sys
@@ -146,6 +147,31 @@ def test_the_page_s_commands_run_on_a_cluster_and_leave_the_run_with_the_version
     assert run.status is RunStatus.FINISHED
     assert run.metrics["rows"] == PHOTOS
     assert registry.model_of(run.run_id).number == 2
+
+
+def test_a_cluster_compares_too(
+    spark_cluster: SparkCluster, fixture: Fixture, tmp_path: Path, stagewright: str
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,class_index\n" + "".join(f"{name},{index}\n" for name, index in TRUTH.items()))
+    done = run_command(
+        [
+            stagewright,
+            *("compare", "models:/colours/1", "models:/colours/2", "--input", str(fixture.photos)),
+            *(
+                "--output",
+                str(tmp_path / "out"),
+                "--labels",
+                str(labels),
+                "--master",
+                spark_cluster.url,
+                "--json",
+            ),
+        ],
+        env={"MLFLOW_TRACKING_URI": fixture.uri},
+    ).check()
+    said = json.loads(done.stdout)
+    assert (said["metrics"]["agreement"], said["metrics"]["top1"], said["decoded_once"]) == (1, 1, True)
 
 
 WHERE_TASKS_RUN = """

@@ -20,7 +20,6 @@ from pyfunc_models.worker.image_model import OwnCode
 from registry import Registry, RunStatus, Signer
 from registry.gates.evidence import comparisons_of
 from registry.gates.signed_figures import signed_comparison
-from tests.clusters import SparkCluster, run_command
 from tests.registry.test_signing import key_pair
 
 TRUTH = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
@@ -234,19 +233,6 @@ def test_labels_need_a_folder(spark, fixture, labels, tmp_path, capsys) -> None:
     given = ["--input", str(fixture.photos / "*.jpg"), "--output", str(tmp_path / "out"), "--labels", labels]
     assert main(["compare", "models:/colours/1", "models:/colours/2", *given]) == 2
     assert "is no folder, and labels name photos by their path in one" in capsys.readouterr().err
-
-
-def test_a_cluster_compares_too(spark_cluster: SparkCluster, fixture, labels, tmp_path, stagewright) -> None:
-    done = run_command(
-        [
-            stagewright,
-            *("compare", "models:/colours/1", "models:/colours/2", "--input", str(fixture.photos)),
-            *("--output", str(tmp_path / "out"), "--labels", labels, "--master", spark_cluster.url, "--json"),
-        ],
-        env={"MLFLOW_TRACKING_URI": fixture.uri},
-    ).check()
-    said = json.loads(done.stdout)
-    assert (said["metrics"]["agreement"], said["metrics"]["top1"], said["decoded_once"]) == (1, 1, True)
 
 
 @pytest.mark.parametrize(
