@@ -27,6 +27,8 @@ from ..worker.spec import SPEC
 # What decides the pixels of a decoded photo, besides Pillow, of which a worker has one.
 DECODER = "photos/**/*.py"
 EARLIER_DECODER = ("decode.py", "containers.py", "pillow_warnings.py")
+# The file of a wrapper that takes a photo which is decoded already: as it is called now, and until 0.1.0.
+PREPARES = ("photo_reader.py", "image_model.py")
 # Where a wrapper keeps what is asked of it, as it is laid out now and as it was until 0.1.0.
 DEVICE, STORE = ("engines.device", "device"), ("worker.model_store", "model_store")
 WRAPPER = "code/pyfunc_models_*"
@@ -149,7 +151,8 @@ def share_decoder(roots: Sequence[Path]) -> bool:
 def _decoder(root: Path) -> tuple[str, str]:
     package = _wrapper(root)
     files = sorted(package.glob(DECODER)) or [package / name for name in EARLIER_DECODER]
-    if not any("def prepare(" in file.read_text() for file in package.rglob("image_model.py")):
+    wrappers = (file for name in PREPARES for file in package.rglob(name))
+    if not any("def prepare(" in file.read_text() for file in wrappers):
         return str(root), ""  # packaged before a version could be given a photo that another decoded
     digest = hashlib.sha256()
     for file in files:

@@ -32,6 +32,7 @@ NOT_RUN = {
     ("docs/benchmarks/README.md", "make bench"): "minutes to hours each; `make bench-smoke` is their shadow.",
     ("docs/clusters.md", "spark-submit"): "in local mode they run the tutorial's.",
     ("docs/clusters.md", "python -m venv"): "it needs a package index.",
+    ("docs/clusters.md", "pip install 'stagewright[connect]'"): "they have a Connect server of their own.",
     ("docs/clusters.md", "stagewright score"): "it needs YARN.",
     ("docs/clusters.md", "BashOperator"): "it needs Airflow.",
     (
