@@ -31,6 +31,7 @@ _ENVIRONMENT = {
     "SPARK_HOME": str(jvm.spark_home()),
     "PYSPARK_PYTHON": sys.executable,  # else the workers run whichever python3 comes first in PATH
     "PYTHONUNBUFFERED": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",  # more threads than cores would wait for one another by spinning
     **jvm.environment(),
 }
 _FOREIGN = (

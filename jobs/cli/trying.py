@@ -55,7 +55,7 @@ def _try_out(uri: str, given: dict[str, Any]) -> None:
 
     # A worker that answers otherwise would do so again.
     once = (*given["conf"], "spark.task.maxFailures=1")
-    if not carry_out(load, {**given, "conf": once}, leaves_runs=True).good:
+    if not carry_out(load, {**given, "remote": None, "conf": once}, leaves_runs=True).good:
         raise click.exceptions.Exit(1)
 
 

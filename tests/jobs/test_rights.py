@@ -46,6 +46,7 @@ def server(colours_registry: Fixture, tmp_path_factory: pytest.TempPathFactory) 
         client, users = MlflowClient(guarded.url), AuthServiceClient(guarded.url)
         for user in ("reader", "stranger"):
             users.create_user(user, PASSWORD)
+            guarded.answer_soon(user, PASSWORD)
         users.grant_user_permission("reader", "registered_model", "colours", "READ")
         registered = client.get_experiment_by_name("stagewright")
         for experiment, right in (
