@@ -23,10 +23,10 @@ def bound_waiting(url: sqlalchemy.URL) -> None:
         from psycopg2 import extensions  # type: ignore[import-untyped]
     except ImportError:
         return
-    if _several(url):
-        extensions.set_wait_callback(None)
-    elif extensions.get_wait_callback() is None:
-        extensions.set_wait_callback(_wait)
+    # Somebody else's callback, such as gevent's, is left alone.
+    before = extensions.get_wait_callback()
+    if before in (None, _wait):
+        extensions.set_wait_callback(None if _several(url) else _wait)
 
 
 def _several(url: sqlalchemy.URL) -> bool:
@@ -41,11 +41,12 @@ def _wait(connection: Any) -> None:
     connecting = connection.status == extensions.STATUS_SETUP
     limit = _to_connect(connection) if connecting else SILENCE_S
     end = time.monotonic() + limit
+    events = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
     while (state := connection.poll()) != extensions.POLL_OK:
-        reads = [connection] if state == extensions.POLL_READ else []
-        writes = [connection] if state == extensions.POLL_WRITE else []
         left = max(0.0, end - time.monotonic()) if connecting else limit
-        if not any(select.select(reads, writes, [], left)):
+        poller = select.poll()  # select takes no descriptor from 1024 on
+        poller.register(connection, events[state])
+        if not poller.poll(left * 1000):
             raise OperationalError(f"timeout expired: the server was silent for {limit} s")
 
 

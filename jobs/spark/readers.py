@@ -95,7 +95,7 @@ class Child:
             if self._connection.poll(ENDED_S):
                 return _ended(self._connection.recv(), self._limit_s)
         except (EOFError, OSError):
-            pass
+            pass  # the child is gone with its reader, and nobody is left who saw how that ended
         self.end()
         return _ended(-signal.SIGKILL, self._limit_s)
 
