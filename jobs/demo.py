@@ -43,8 +43,10 @@ PREPROCESS = Preprocess(
 )
 
 
-def run(folder: Path, say: Callable[[str], None]) -> list[str]:
+def run(folder: Path, say: Callable[[str], None], log: Path | None = None) -> list[str]:
     """Everything into `folder`, which must not exist yet; returns what to show at the end.
+
+    What Spark itself says goes to the file `log`, else to stderr.
 
     Raises InputError where the folder exists or the packages of the extra `demo` are missing.
     """
@@ -58,7 +60,7 @@ def run(folder: Path, say: Callable[[str], None]) -> list[str]:
     say(f"2/3  promote {version.pinned_uri} to Production")
     registry.promote(NAME, version.number, "Production", because="the tour")
     say(f"3/3  score {photos} photos with models:/{NAME}/Production on Spark")
-    spark = session.open_session(conf={"spark.log.level": "ERROR"})
+    spark = session.open_session(conf={"spark.log.level": "ERROR"}, log=log)
     try:
         job = batch.ScoreJob(
             f"models:/{NAME}/Production", Source(str(folder / "photos")), Sink(str(folder / "predictions"))

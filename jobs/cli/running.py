@@ -39,7 +39,7 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any], *, leaves_runs
         with (
             connect.heeded(given["remote"], given["master"]),
             telling(verbose) as say,
-            _log(verbose) as log,
+            log_of_spark(verbose) as log,
             starting.started(*asked, log) as start,
         ):
             job, check, run = load()
@@ -76,7 +76,7 @@ def _end_abandoned(registry: Registry, experiment: str | None) -> None:
 
 
 @contextmanager
-def _log(verbose: bool) -> Iterator[Path | None]:
+def log_of_spark(verbose: bool) -> Iterator[Path | None]:
     """The file for what Spark itself has to say, which stays where Spark fails; None where stderr is to have it."""
     log = None if verbose else scratch.folder() / "spark.log"
     if log is not None:

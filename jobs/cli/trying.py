@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from .job_options import SPARK
-from .running import Command, carry_out
+from .running import Command, carry_out, log_of_spark
 from .shared import AS_JSON, answer, say
 
 
@@ -71,7 +71,9 @@ def demo(folder: str) -> None:
     """Register a pretrained model, promote it, score real photos by models:/…/Production, show what came out."""
     from .. import demo as tour
 
-    answer(None, tour.run(Path(folder), say), as_json=False)
+    with log_of_spark(verbose=False) as log:
+        shown = tour.run(Path(folder), say, log)
+    answer(None, shown, as_json=False)
 
 
 COMMANDS = (doctor, demo)
