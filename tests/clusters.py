@@ -253,12 +253,13 @@ class SparkCluster:
     """A standalone Spark cluster on 127.0.0.1: a master and `workers` worker processes of `cores` cores each.
 
     Each worker offers the GPU addresses in `gpus`, which need not exist. `environment` is added to the
-    workers' and so to their executors'. Logs and work folders go below `folder`.
+    workers' and so to their executors'. Logs and work folders go below `folder`. An application that does not ask
+    for more gets one core of each worker.
     """
 
     folder: Path
     workers: int = 2
-    cores: int = 1
+    cores: int = 2
     memory: str = "2g"
     gpus: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -288,7 +289,8 @@ class SparkCluster:
             self._processes.pop().end()
 
     def _start(self) -> None:
-        master = self._launch("Master", [], {"SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false"})
+        options = f"-Dspark.master.rest.enabled=false -Dspark.deploy.defaultCores={self.workers}"
+        master = self._launch("Master", [], {"SPARK_MASTER_OPTS": options})
         # Port 0, read back from the log: a port looked up beforehand can be taken when Spark wants it.
         master.wait_until(lambda: "service 'MasterUI' on port" in master.log_text(), "Spark master")
         self.url = f"spark://{LOOPBACK}:{_port(master, 'sparkMaster')}"

@@ -250,8 +250,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
 
 @pytest.fixture(scope="session")
 def spark_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
-    """A real cluster of two workers with one core each, started for the first test that asks for it."""
-    with SparkCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+    """A real cluster of two workers with two cores and two made-up GPUs each, started when it is asked for first."""
+    with SparkCluster(tmp_path_factory.mktemp("cluster"), gpus=("0", "1")) as cluster:
         yield cluster
 
 

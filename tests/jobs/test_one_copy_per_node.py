@@ -15,6 +15,7 @@ from mlruns_fixture import LABELS, ODD, PLAIN, PREPROCESS, ColourNet
 from mlruns_fixture.build import Fixture
 from pyfunc_models.packaging import package
 from registry import Registry
+from tests import leash
 from tests.clusters import SparkCluster, run_python
 
 PHOTOS = len(PLAIN) + len(ODD)
@@ -86,6 +87,7 @@ def test_jobs_in_a_row_leave_one_copy_of_the_model_on_the_node_and_none_on_the_d
             MANY_JOBS,
             args=[str(fixture.photos), model, str(JOBS)],
             master=cluster.url,
+            conf={"spark.cores.max": "2"},
             env={
                 "MLFLOW_TRACKING_URI": fixture.uri,
                 "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -93,6 +95,11 @@ def test_jobs_in_a_row_leave_one_copy_of_the_model_on_the_node_and_none_on_the_d
             },
             timeout_s=120 + 10 * JOBS,
         ).check()
+        sessions = cluster.session_ids
+        assert all(leash.session_members(session) for session in sessions)
+    assert not any(leash.session_members(session) for session in sessions), (
+        "a cluster ends with all it started"
+    )
     assert json.loads(done.stdout.splitlines()[-1]) == [PHOTOS - 4] * (JOBS + 2)
 
     sizes = sizes_by_inode(node)
