@@ -22,7 +22,7 @@ demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos wi
 	$(VENV)/bin/stagewright demo $(ARGS)
 
 test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-k promotion'
-	$(VENV)/bin/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
 test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)

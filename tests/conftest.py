@@ -107,8 +107,12 @@ TOGETHER = {
     ),
     "clusters, and jobs that are harmed": (
         "tests/jobs/test_cluster.py",
+        "tests/jobs/test_connect.py",
         "tests/jobs/test_faults.py",
+        "tests/jobs/test_isolation.py",
         "tests/jobs/test_one_copy_per_node.py",
+        "tests/jobs/test_rights.py",
+        "tests/jobs/test_small_faults.py",
         "tests/project/test_clusters.py",
     ),
     "commands as users run them": (
@@ -238,6 +242,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
         "spark.driver.extraJavaOptions": jvm.SERIAL,
         "spark.driver.host": LOOPBACK,
         "spark.local.dir": str(folder / "local"),
+        "spark.python.daemon.module": "tests.daemon",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.enabled": "false",

@@ -12,7 +12,7 @@ import psutil
 from tests.clusters import LOOPBACK, LeashedProcess, spark_submit_environment
 from tests.faults.host import ROOT, Gateway
 
-WORKER = "pyspark.daemon"
+WORKER = "pyspark.worker"
 # Whoever is killed again and again is not at fault.
 PATIENT = {
     "spark.task.maxFailures": "1000",
@@ -32,6 +32,8 @@ class Engine:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         settings = {**PATIENT, "spark.local.dir": str(folder / "local"), **(conf or {})}
+        if master.startswith("local"):
+            settings["spark.python.daemon.module"] = "tests.daemon"
         self._said = folder / "engine.json"
         environment = {**os.environ, **spark_submit_environment(master, settings)}
         command = [sys.executable, "-m", "tests.faults.engine", str(self._said)]

@@ -286,13 +286,14 @@ def test_score_over_its_budget_exits_1_with_its_counts_and_what_to_look_at(
 
 
 def test_a_gpu_that_was_promised_and_is_not_there_fails_the_job_and_says_so(
-    stagewright, fixture, tmp_path
+    spark, fixture, tmp_path, capsys, monkeypatch
 ) -> None:
-    once = ("--conf", "spark.task.maxFailures=1")  # to try it again would only take longer
-    done = score(stagewright, fixture, tmp_path / "out", *once, CUDA_VISIBLE_DEVICES="0")
-    assert done.returncode == 1
-    assert "given cuda:0" in done.stderr
-    assert "STAGEWRIGHT_DEVICE=cpu" in done.stderr
+    monkeypatch.setitem(spark.sparkContext.environment, "CUDA_VISIBLE_DEVICES", "0")
+    command = ["score", "models:/colours/Production", "--input", str(fixture.photos)]
+    assert main([*command, "--output", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "given cuda:0" in said
+    assert "STAGEWRIGHT_DEVICE=cpu" in said
 
 
 def test_score_without_a_jdk_says_so_in_one_line(stagewright, fixture, tmp_path) -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -304,7 +303,7 @@ def _workers_of(marker: Path) -> list[int]:
             of_parent = Path("/proc", parent, "cmdline").read_bytes()
         except OSError:
             continue
-        if b"pyspark.daemon" in of_parent:
+        if b"pyspark.worker" in of_parent:
             found.append(int(folder.name))
     return found
 
@@ -348,23 +347,16 @@ def _counted_calls(spark: SparkSession):
 
 
 def test_the_next_step_after_promoting_what_stagewright_did_not_package_is_no_score(
-    stagewright: str, fixture: Fixture
+    fixture: Fixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient()
     client.create_registered_model("foreign")
     client.create_model_version("foreign", "file:///nowhere", None)
-    env = {"MLFLOW_TRACKING_URI": fixture.uri}
-    done = run_command([stagewright, "promote", "foreign", "1", "Production"], env=env).check()
-    assert "stagewright score" not in done.stdout
-    assert "stagewright rollback foreign Production" in done.stdout
-    refused = subprocess.run(
-        [stagewright, "promote", "colours", "1", "Staging"],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert refused.returncode == 1
-    assert "is in Production, which would be empty; nothing was moved" in refused.stderr
+    assert main(["promote", "foreign", "1", "Production"]) == 0
+    said = capsys.readouterr().out
+    assert "stagewright score" not in said
+    assert "stagewright rollback foreign Production" in said
+    assert main(["promote", "colours", "1", "Staging"]) == 1
+    assert "is in Production, which would be empty; nothing was moved" in capsys.readouterr().err
