@@ -16,7 +16,8 @@ from pyspark import cloudpickle
 from . import files
 from .budget import Allowance, Budget, Limits
 from .fault import Got, NoPhoto
-from .places import FILE, STORES, Place, Roots
+from .hdfs import Hdfs
+from .places import FILE, HADOOP, STORES, Place, Roots
 from .stores import Stores
 from .web import Web
 
@@ -86,6 +87,7 @@ class _Loader:
     def __init__(self, how: Fetching) -> None:
         self._roots = how.roots
         self._stores = Stores(how.limits.timeout_s)
+        self._hdfs = Hdfs()
         self._web = Web(how.roots, AT_ONCE)
 
     def load(self, address: str, allowance: Allowance) -> Got:
@@ -102,6 +104,8 @@ class _Loader:
             return files.load(place.path, allowance)
         if place.scheme in STORES:
             return self._stores.load(place, allowance)
+        if place.scheme in HADOOP:
+            return self._hdfs.load(place, allowance)
         return self._web.load(place, allowance)
 
 

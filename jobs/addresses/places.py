@@ -14,8 +14,10 @@ from pyspark import cloudpickle
 from .fault import FORBIDDEN, MISSING, UNSUPPORTED, NoPhoto
 
 FILE, WEB = "file", ("http", "https")
+HDFS, VIEWFS = "hdfs", "viewfs"
+HADOOP = (HDFS, VIEWFS)
 STORES = {name: name for name in ("s3", "gs", "az", "azure", "abfs", "abfss")} | {"s3a": "s3", "s3n": "s3"}
-KNOWN = f"{FILE}:, s3:, gs:, az:, abfss:, http: and https:"
+KNOWN = f"{FILE}:, s3:, gs:, az:, abfss:, {HDFS}:, http: and https:"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.*)", re.DOTALL)
 _PORTS = {"http": 80, "https": 443}
 
@@ -24,7 +26,9 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-u
 
 @dataclass(frozen=True)
 class Place:
-    """An address, taken apart. `host`: of files nothing, of stores the bucket; `path` begins with a slash.
+    """An address, taken apart. `path` begins with a slash.
+
+    `host`: of files nothing, of stores the bucket, of HDFS nothing where it is the worker's own (`fs.defaultFS`).
 
     `url` is what is asked for on the web. `public`: whether only hosts that anybody may reach are to be asked.
     """
@@ -37,7 +41,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """What it is compared by."""
+        """The whole of it, as it is written."""
         return f"{self.scheme}://{self.host}{self.path}"
 
 
@@ -57,6 +61,8 @@ def place(address: str) -> Place:
         return _file(_local(rest))
     if scheme in STORES and rest.startswith("//"):
         return _stored(STORES[scheme], rest[2:])
+    if scheme in HADOOP and rest.startswith("/"):
+        return _hadoop(scheme, rest)
     if scheme in WEB and rest.startswith("//"):
         return _web(address)
     raise NoPhoto(UNSUPPORTED, f"addresses of this kind are not read; there are {KNOWN}, and paths")
@@ -80,9 +86,10 @@ class Roots:
         if ".." in re.split(r"[/\\]", unquote(found.path)):
             raise NoPhoto(FORBIDDEN, "the address has a `..` in it")
         if not self.given:
-            if found.scheme == FILE:
+            if found.scheme in (FILE, *HADOOP):
+                whose = "a worker" if found.scheme == FILE else "HDFS"
                 raise NoPhoto(
-                    FORBIDDEN, "files of a worker are read only below a --path-root, and none was given"
+                    FORBIDDEN, f"files of {whose} are read only below a --path-root, and none was given"
                 )
             return self._public(found)
         if any(_is_below(found, root) for root in map(_root, self.given) if root.host or root.path):
@@ -93,10 +100,10 @@ class Roots:
             return self._public(found)
         raise NoPhoto(FORBIDDEN, "the address is not below a --path-root")
 
-    def check(self) -> None:
-        """Raises NoPhoto on a root that is no address."""
-        for root in self.given:
-            _root(root)
+    @property
+    def schemes(self) -> frozenset[str]:
+        """Of all roots. Raises NoPhoto on one that is no address."""
+        return frozenset(_root(root).scheme for root in self.given)
 
     def _absolute(self, address: str) -> str:
         if not address or address.startswith("/") or _SCHEME.fullmatch(address):
@@ -122,7 +129,9 @@ def _is_below(found: Place, root: Place) -> bool:
     if found.scheme == root.scheme == FILE:
         path, above = (os.path.realpath(each.path) for each in (found, root))
         return path.startswith(above.rstrip("/") + "/")
-    return found.name == root.name or found.name.startswith(root.name.rstrip("/") + "/")
+    if (found.scheme, found.host) != (root.scheme, root.host):
+        return False
+    return found.path == root.path or found.path.startswith(root.path.rstrip("/") + "/")
 
 
 def _file(path: str) -> Place:
@@ -149,6 +158,16 @@ def _stored(scheme: str, rest: str) -> Place:
     if not bucket:
         raise NoPhoto(MISSING, "the address names no bucket")
     return Place(scheme, bucket, f"/{key}")
+
+
+def _hadoop(scheme: str, rest: str) -> Place:
+    """`hdfs:/path` and `hdfs:///path` are in the file system that the worker's own settings name."""
+    host, path = "", rest
+    if rest.startswith("//"):
+        host, _, path = rest[2:].partition("/")
+    if "@" in host:
+        raise _with_password()
+    return Place(scheme, host, "/" + path.lstrip("/"))
 
 
 def _web(address: str) -> Place:

@@ -122,7 +122,8 @@ ADDRESSES = together(
     click.option(
         "--path-column",
         metavar="COLUMN",
-        help="A column with the photos' addresses, which workers fetch: file, s3, gs, az, abfss, http(s), or paths.",
+        help="A column with the photos' addresses, which workers fetch: file, s3, gs, az, abfss, "
+        "hdfs, http(s), or paths.",
     ),
     click.option(
         "--path-root",
@@ -130,7 +131,7 @@ ADDRESSES = together(
         multiple=True,
         metavar="PREFIX",
         help="Fetch only what lies below it, such as /data/photos, s3://bucket/photos or https://host; repeat for "
-        "more. Files are read only with one, and so are hosts of networks that are not public.",
+        "more. Files and HDFS are read only with one, and so are hosts of networks that are not public.",
     ),
     click.option(
         "--max-bytes",

@@ -1,5 +1,6 @@
 """Rows that name their photos by addresses, in Spark's expressions: fetched in a worker, lazily."""
 
+from importlib.util import find_spec
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -8,6 +9,7 @@ from pyspark.sql.pandas.functions import arrow_udf
 
 from ..addresses.fault import NoPhoto
 from ..addresses.fetching import FETCHED_SPARK, fetching
+from ..addresses.places import HADOOP
 from ..errors import InputError
 from ..spark.archives import FAULT
 from . import columns
@@ -49,9 +51,14 @@ def check(options: ScoreOptions, source: Source) -> None:
         raise InputError("Photos come from --path-column or from --content-column; name one of them.")
     for root in options.path_roots:
         try:
-            ScoreOptions(path_roots=(root,)).fetching.roots.check()
+            schemes = ScoreOptions(path_roots=(root,)).fetching.roots.schemes
         except NoPhoto as fault:
             raise InputError(
                 f"--path-root {root!r} is not where photos can be: {fault}. Name a folder, or an address such as "
                 "s3://bucket/folder or https://host."
             ) from None
+        if schemes & {*HADOOP} and find_spec("hdfs_native") is None:
+            raise InputError(
+                f"--path-root {root!r} is in HDFS, which takes hdfs-native: pip install 'stagewright[hdfs]', on "
+                "executors too."
+            )
