@@ -20,8 +20,15 @@ from .places import Place
 _TRIES = 4
 # Rows may name any number of buckets, and each is a client with connections of its own.
 _OPEN = 64
+# obstore's own names, of which Google's stores have none.
+_PLAIN = ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP")
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
+
+
+def may_be_plain() -> bool:
+    """Whether stores may be asked without TLS, as the environment says it for any of them."""
+    return any(os.environ.get(name, "").lower() in ("true", "1") for name in _PLAIN)
 
 
 class Stores:
@@ -85,11 +92,10 @@ class Stores:
     def _open(self, root: str) -> Any:
         from obstore.store import from_url
 
-        # Which takes the place of what the environment says of the client, but not of anything else.
-        plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
         total = timedelta(seconds=self._timeout_s)
         return from_url(
             root,
-            client_options={"timeout": total / 2, "connect_timeout": "5s", "allow_http": plain},
+            # Which take the place of what the environment says of the client, but not of anything else.
+            client_options={"timeout": total / 2, "connect_timeout": "5s", "allow_http": may_be_plain()},
             retry_config={"max_retries": _TRIES, "retry_timeout": total},
         )

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks import s3_server
+from jobs.addresses import stores
 from jobs.addresses import web as web_
 from jobs.addresses.budget import Limits
 from jobs.addresses.fault import Got
@@ -319,3 +320,21 @@ def test_a_store_whose_library_is_not_there_fails_the_task(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(RuntimeError, match=r"pip install 'stagewright\[object-stores\]' on all executors"):
         fetched("s3://photos/a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "plain"),
+    [
+        ("AZURE_ALLOW_HTTP", "true", True),
+        ("AWS_ALLOW_HTTP", "1", True),
+        ("AZURE_ALLOW_HTTP", "false", False),
+        ("ALLOW_HTTP", "true", False),
+    ],
+)
+def test_a_store_of_any_kind_is_asked_without_tls_where_the_environment_says_so(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str, plain: bool
+) -> None:
+    for other in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, said)
+    assert stores.may_be_plain() is plain

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import sys
 import uuid
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from pyspark import cloudpickle
 
+from ...addresses.stores import may_be_plain
 from .store import PRIVATE
 
 # How long a request is tried again: a store's own pauses are shorter.
@@ -95,11 +95,10 @@ class Bucket:
         if self._opened is None:
             from obstore.store import from_url
 
-            # Which takes the place of what the environment says of the client, but not of anything else.
-            plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
             self._opened = from_url(
                 self.root,
-                client_options={"timeout": "60s", "connect_timeout": "5s", "allow_http": plain},
+                # Which take the place of what the environment says of the client, but not of anything else.
+                client_options={"timeout": "60s", "connect_timeout": "5s", "allow_http": may_be_plain()},
                 retry_config={"max_retries": 8, "retry_timeout": timedelta(seconds=RETRY_S)},
             )
         return self._opened
