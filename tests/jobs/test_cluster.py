@@ -124,6 +124,7 @@ def test_20_tasks_load_the_model_once_per_process_on_a_local_master(
 
 
 NEXT = "--- next"
+ONE_EXECUTOR = "--conf spark.cores.max=1"
 COMMANDS = f"""
     import shlex, sys
     from jobs.cli import main
@@ -163,11 +164,11 @@ def commands(
     labels.write_text("file,class_index\n" + "".join(f"{name},{index}\n" for name, index in TRUTH.items()))
     compare = (
         f"stagewright compare models:/colours/1 models:/colours/2 --input {fixture.photos} --labels {labels}"
-        f" --output {folder / 'compared'} --master {spark_cluster.url} --json"
+        f" --output {folder / 'compared'} --master {spark_cluster.url} {ONE_EXECUTOR} --json"
     )
     done = run_python(
         COMMANDS,
-        args=[doctor, f"{score} --max-error-rate 1 --json", compare],
+        args=[f"{doctor} {ONE_EXECUTOR}", f"{score} --max-error-rate 1 --json", compare],
         env={"MLFLOW_TRACKING_URI": fixture.uri, "PYSPARK_PYTHON": None},
     ).check()
     return fixture, done.stdout.split(NEXT)
