@@ -205,10 +205,12 @@ def test_processes_that_register_one_model_at_once_end_with_one_version(
     server_uri: str, package: PackageMaker, name: str
 ) -> None:
     directory = package()
-    fork = multiprocessing.get_context("fork")
-    gate, out = fork.Barrier(3), fork.Queue()
+    # Not forked from here: what locks this process's threads hold, a child would wait for in vain.
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(["mlflow.tracking", "registry.client"])
+    gate, out = forked.Barrier(3), forked.Queue()
     workers = [
-        fork.Process(target=_register, args=(server_uri, directory, name, gate, out)) for _ in range(3)
+        forked.Process(target=_register, args=(server_uri, directory, name, gate, out)) for _ in range(3)
     ]
     for worker in workers:
         worker.start()
