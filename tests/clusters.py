@@ -392,7 +392,7 @@ class ConnectServer:
         }
         words = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
         main_class = "org.apache.spark.sql.connect.service.SparkConnectServer"
-        submit = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]", "--class", main_class]
+        submit = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[1]", "--class", main_class]
         return [*submit, *words, "spark-internal"]
 
     def _environment(self) -> dict[str, str]:

@@ -109,7 +109,7 @@ def _made(url: str) -> Any:
     try:
         made: Any = SparkSession.builder.remote(url).getOrCreate()
         made.client.set_retry_policies([policy(_TRIES_TO_REACH)])
-        made.version  # noqa: B018 - the first that a server is asked for
+        _ask(made)
     except PySparkException as error:
         raise SparkUnavailable(
             f"The Spark Connect server {shown(url)!r} cannot be used: {explain(error)} Is it there, and may you use it?"
@@ -118,6 +118,16 @@ def _made(url: str) -> Any:
     if _SESSION not in url:  # else others may go on with it
         atexit.register(_end, made)
     return made
+
+
+def _ask(session: Any) -> None:
+    """The first that a server is asked for. A session that got no answer is not the one that later ones find."""
+    try:
+        session.version  # noqa: B018 - asks
+    except PySparkException:
+        session.release_session_on_close = False  # nobody is there to be told
+        session.stop()
+        raise
 
 
 def _end(session: Any) -> None:

@@ -1,7 +1,7 @@
 """Jobs on a real Spark Connect server in a process of its own, by the commands as users run them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,13 @@ PHOTOS = PLAIN | {name: content for name, (content, _) in ODD.items()}
 COLUMNS = ["path", "prediction", "status", "error", "model_version", "model_digest"]
 # Several commands in one Python, which costs seconds to start; and what they must not do is to start a JVM.
 COMMANDS = """
-    import contextlib, io, json, sys
+    import contextlib, io, json, os, sys
     from pathlib import Path
 
+    import jobs
     from jobs.cli import main
     from pyspark import SparkContext
+    from pyspark.sql import SparkSession
 
     found = []
     for command in json.loads(Path(sys.argv[1]).read_text()):
@@ -35,7 +37,20 @@ COMMANDS = """
             code = main(command)
         found.append({"code": code, "out": out.getvalue(), "err": err.getvalue()})
     Path(sys.argv[2]).write_text(json.dumps(found))
+"""
+NO_JVM = """
     assert SparkContext._gateway is None, "a JVM was started"
+"""
+# The server and a table follow; that no server answered the last command must not matter.
+BY_VARIABLE = """
+    os.environ["SPARK_REMOTE"] = sys.argv[3]
+    assert main(["score", "models:/colours/1", "--input", sys.argv[4], "--input-format", "parquet",
+                 "--output", sys.argv[5], "--max-error-rate", "1"]) == 0
+    spark = SparkSession.builder.getOrCreate()
+    assert "connect" in type(spark).__module__
+    assert jobs.open_session() is spark
+    rows = jobs.score(spark.read.parquet(sys.argv[4]), "models:/colours/Production").collect()
+    print(sum(row["status"] == "ok" for row in rows))
 """
 
 
@@ -53,12 +68,16 @@ class Said:
         return json.loads(self.out)
 
 
-def commands(folder: Path, *asked: list[str], env: dict[str, str | None] | None = None) -> list[Said]:
-    """What commands do, one after the other in a Python of their own."""
+def commands(folder: Path, *asked: list[str], then: str = "", given: Sequence[str] = ()) -> list[Said]:
+    """What commands do, one after the other in a Python of their own, and after them a script.
+
+    What the script prints is the last that was said.
+    """
     written, said = folder / "commands.json", folder / "said.json"
     written.write_text(json.dumps(asked))
-    run_python(COMMANDS, args=[str(written), str(said)], env=env).check()
-    return [Said(**each) for each in json.loads(said.read_text())]
+    done = run_python(COMMANDS + then + NO_JVM, args=[str(written), str(said), *given]).check()
+    found = [Said(**each) for each in json.loads(said.read_text())]
+    return [*found, Said(0, done.stdout, done.stderr)] if then else found
 
 
 def near(capsys: pytest.CaptureFixture[str], command: list[str]) -> Any:
@@ -151,11 +170,11 @@ def test_jobs_on_a_server_answer_as_those_with_a_jvm_of_their_own(
     assert not [each for each in far if "Traceback" in each.err]
 
 
-def test_what_needs_a_classic_session_is_refused_before_anything_is_written(
-    fixture: Fixture, tmp_path: Path
+def test_what_needs_a_classic_session_is_refused_before_anything_is_written_and_then_the_variable_is_heard_of(
+    server: ConnectServer, fixture: Fixture, table: Path, tmp_path: Path
 ) -> None:
     nobody = f"sc://127.0.0.1:{free_port()}/;token=secret"
-    score = ["score", VERSION, "--input", str(fixture.photos), "--output", str(tmp_path / "out")]
+    score = ["score", VERSION, "--input", str(fixture.photos), "--output", str(tmp_path / "refused")]
     asked = {
         ("--quarantine", str(tmp_path / "bad")): "--quarantine: needs a classic Spark session",
         ("--follow",): "--follow: needs a classic Spark session",
@@ -168,38 +187,22 @@ def test_what_needs_a_classic_session_is_refused_before_anything_is_written(
         (): "The Spark Connect server does not answer",
     }
 
-    found = commands(tmp_path, *([*score, "--remote", nobody, *more] for more in asked))
+    *refused, scored = commands(
+        tmp_path,
+        *([*score, "--remote", nobody, *more] for more in asked),
+        then=BY_VARIABLE,
+        given=[server.url, str(table), str(tmp_path / "out")],
+    )
 
-    for said, line in zip(found, asked.values(), strict=True):
+    for said, line in zip(refused, asked.values(), strict=True):
         assert (said.code, line in said.err, "secret" in said.err) == (2, True, False), said.err
         assert "Traceback" not in said.err
-    assert not (tmp_path / "out").exists()
-    assert not mlflow.search_runs(
+    assert not (tmp_path / "refused").exists()
+    found = mlflow.search_runs(
         search_all_experiments=True, filter_string="tags.`stagewright.job` = 'scoring'"
-    ).size
-
-
-def test_a_server_is_heard_of_by_its_variable_and_a_session_there_is_used(
-    server: ConnectServer, fixture: Fixture, table: Path, tmp_path: Path
-) -> None:
-    script = """
-        import sys
-        from pyspark.sql import SparkSession
-        import jobs
-        from jobs.cli import main
-
-        assert main(["score", "models:/colours/1", "--input", sys.argv[1], "--input-format", "parquet",
-                     "--output", sys.argv[2], "--max-error-rate", "1"]) == 0
-        spark = SparkSession.builder.getOrCreate()
-        assert "connect" in type(spark).__module__
-        assert jobs.open_session() is spark
-        rows = jobs.score(spark.read.parquet(sys.argv[1]), "models:/colours/Production").collect()
-        print(sum(row["status"] == "ok" for row in rows))
-    """
-    said = run_python(
-        script, args=[str(table), str(tmp_path / "out")], env={"SPARK_REMOTE": server.url}
-    ).check()
-    assert int(said.stdout.split()[-1]) == sum(row["status"] == "ok" for row in rows(tmp_path / "out"))
+    )
+    assert len(found) == 1, "only that of the job that was not refused"
+    assert int(scored.out.split()[-1]) == sum(row["status"] == "ok" for row in rows(tmp_path / "out"))
 
 
 def test_what_a_server_takes_is_asked_for_in_one_line(tmp_path: Path, fixture: Fixture) -> None:
