@@ -10,7 +10,7 @@ from pathlib import Path
 from .worker import manifest
 
 HERE = Path(__file__).parent
-DRIVER = frozenset({"packaging", "carried.py", "pairs/packing.py", "foreign"})
+DRIVER = frozenset({"packaging", "carried.py", "requirements.py", "pairs/packing.py", "foreign"})
 """Rooms and files that no worker needs."""
 STAYS_BEHIND = DRIVER | {"pairs"}
 """What does not travel with a version, and so does not change its code's digest; only a comparison carries a pair."""

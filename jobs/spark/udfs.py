@@ -1,17 +1,17 @@
 """`mlflow.pyfunc.spark_udf`, once for all jobs alike, and what has to be said to Spark about it."""
 
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import mlflow.pyfunc
-from mlflow.utils import requirements_utils
 from pyspark.sql import Column, SparkSession
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StructType
+
+from pyfunc_models.requirements import requirements_by_name
 
 from .. import scratch
 from . import reach, shipping, tally
@@ -59,7 +59,7 @@ def udf(spark: SparkSession, model: Path, params: Mapping[str, Any], photo_timeo
     What a photo does that takes `photo_timeout_s` to read, or crashes a worker: see `isolation`.
     """
     sent = Sent.of(model)
-    with shipping.private_temporary_folder(), _requirements_by_name():
+    with shipping.private_temporary_folder(), requirements_by_name():
         made = mlflow.pyfunc.spark_udf(spark, str(model), env_manager="local", params=dict(params) or None)
     context = shipping.context_of(spark)
     # Elsewhere workers do not see the same files.
@@ -68,21 +68,3 @@ def udf(spark: SparkSession, model: Path, params: Mapping[str, Any], photo_timeo
     unpacked = shipping.send_whole(spark, model, sent) if context is None else None
     answer = guarded(made.func, sent, unpacked, photo_timeout_s, tally_file)
     return Udf(answer, made.returnType)
-
-
-@contextmanager
-def _requirements_by_name() -> Iterator[None]:
-    """Inside, MLflow compares a version's requirements with what is installed by the names of packages alone.
-
-    Else it reads the lists of all files of all packages first, a second or more, for those that are installed under
-    no name. Its own later questions find nothing of this.
-    """
-    known: Any = requirements_utils
-    if getattr(known, "_MODULES_TO_PACKAGES", {}) is not None:  # read already, or another MLflow
-        yield
-        return
-    known._MODULES_TO_PACKAGES = {}
-    try:
-        yield
-    finally:
-        known._MODULES_TO_PACKAGES = known._PACKAGES_TO_MODULES = None

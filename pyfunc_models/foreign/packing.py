@@ -9,6 +9,7 @@ import mlflow.pyfunc
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
+from ..requirements import requirements_by_name
 from . import host
 from .host import MISSING
 
@@ -26,16 +27,17 @@ def package_foreign(model: Path, told: Mapping[str, Any], outputs: Schema, into:
     into.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(Path(host.__file__).read_text() + _SCRIPT.format(told=dict(told)))
     status = [ColSpec(DataType.string, "status"), ColSpec(DataType.string, "error")]
-    mlflow.pyfunc.save_model(
-        path=into,
-        python_model=str(script),
-        artifacts={"model": str(model)},
-        signature=ModelSignature(
-            # The columns are cast in Spark; to look through each value of each row once more would take longer than
-            # many a model does.
-            outputs=Schema([*outputs.inputs, *status]),
-            params=ParamSchema([ParamSpec("batch_size", DataType.long, 0)]),
-        ),
-        pip_requirements=[f"mlflow=={version('mlflow')}"],
-    )
+    with requirements_by_name():
+        mlflow.pyfunc.save_model(
+            path=into,
+            python_model=str(script),
+            artifacts={"model": str(model)},
+            signature=ModelSignature(
+                # The columns are cast in Spark; to look through each value of each row once more would take longer than
+                # many a model does.
+                outputs=Schema([*outputs.inputs, *status]),
+                params=ParamSchema([ParamSpec("batch_size", DataType.long, 0)]),
+            ),
+            pip_requirements=[f"mlflow=={version('mlflow')}"],
+        )
     return into

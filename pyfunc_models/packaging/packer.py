@@ -17,6 +17,7 @@ import torch
 
 from ..carried import STAYS_BEHIND, copy_wrapper, importable
 from ..kinds import model_class
+from ..requirements import requirements_by_name
 from ..transforms.preprocess import Preprocess
 from ..worker import manifest, settings
 from ..worker.image_model import LABELS, PREPROCESS
@@ -169,7 +170,7 @@ def _save(target: Path, model: Path, code: Path, kind: str) -> None:
             "a classifier", f"kind {kind}"
         )
     )
-    with importable(code):  # MLflow runs the script once while it saves
+    with requirements_by_name(), importable(code):  # MLflow runs the script once while it saves
         mlflow.pyfunc.save_model(
             path=target,
             python_model=str(script),

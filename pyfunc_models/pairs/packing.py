@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow.pyfunc
 
 from ..carried import DRIVER, copy_wrapper, importable
+from ..requirements import requirements_by_name
 from .pair import SIDES, Pair
 from .side import share_decoder
 
@@ -36,7 +37,7 @@ def package_pair(a: Path, b: Path, into: Path) -> Path:
         # MLflow names the copies as the originals are called, and two versions may be called the same.
         for side, directory in zip(SIDES, (a, b), strict=True):
             shutil.copytree(directory, Path(scratch) / side)
-        with importable(code):
+        with requirements_by_name(), importable(code):
             mlflow.pyfunc.save_model(
                 path=into,
                 python_model=str(script),

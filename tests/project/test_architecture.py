@@ -22,6 +22,7 @@ JOBS_MAY_IMPORT_OF_PYFUNC_MODELS = {
     "pyfunc_models.packaging",
     "pyfunc_models.pairs.packing",
     "pyfunc_models.foreign.packing",
+    "pyfunc_models.requirements",
 }
 # Runs as a script, outside of any package, so a relative import has nothing to be relative to.
 ENTRYPOINT = Path("pyfunc_models/packaging/entrypoint.py")
@@ -39,9 +40,10 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "worker": {"photos", "transforms", "engines"},
         "kinds": {"engines", "worker"},
         "carried": {"worker"},
-        "foreign": set(),
-        "pairs": {"photos", "transforms", "engines", "worker", "carried"},
-        "packaging": {"photos", "transforms", "engines", "worker", "kinds", "carried"},
+        "requirements": set(),
+        "foreign": {"requirements"},
+        "pairs": {"photos", "transforms", "engines", "worker", "carried", "requirements"},
+        "packaging": {"photos", "transforms", "engines", "worker", "kinds", "carried", "requirements"},
     },
     "registry": {
         "client": set(),
