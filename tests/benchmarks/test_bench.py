@@ -1,15 +1,31 @@
-"""The benchmark in short: real processes, a tiny model, few photos, whoever needs no extra package."""
+"""The benchmark in short: real processes of one core, a tiny model, few photos, whoever needs no extra package."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from benchmarks import results, run, scale, startup
+from benchmarks import preparation, results, run, scale, startup
 from benchmarks.processes import ContenderFailed, watch
+from registry import Registry
+from tests.conftest import copy_registry
 
-SHORT = "--models colours --photos 40 --different 20 --repeats 1 --even"
+SHORT = "--models colours --photos 20 --different 10 --repeats 1 --even --cores 1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def migrated(registry_template: Path) -> Iterator[None]:
+    """Each benchmark makes a registry of its own, whose database need not be migrated each time."""
+
+    def made(uri: str) -> Registry:
+        folder = Path(uri.removeprefix("sqlite:///")).parent
+        return Registry(copy_registry(registry_template, folder, (folder / "mlruns" / "0").as_uri()))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(preparation, "Registry", made)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +52,7 @@ def test_all_contenders_give_the_articles_labels(measured: results.Invocation) -
 def test_each_reading_has_both_sizes_and_the_memory_of_the_whole_tree(measured: results.Invocation) -> None:
     for one in measured.results:
         [reading] = one.readings
-        assert (reading.few, reading.many) == (8, 40)
+        assert (reading.few, reading.many) == (4, 20)
         assert min(reading.few_s, reading.many_s) > 0
         assert reading.peak_megabytes["total"] > 100
     spark = measured.result("article")
@@ -59,7 +75,7 @@ def test_the_table_and_the_plot_have_every_contender_and_name_no_folder(
 
 @pytest.mark.timeout(600)
 def test_a_job_over_a_table_is_timed_and_its_memory_watched(tmp_path: Path) -> None:
-    assert scale.main(["--rows", "300", "--output", str(tmp_path)]) == 0
+    assert scale.main(["--rows", "300", "--cores", "1", "--output", str(tmp_path)]) == 0
 
     document = json.loads((tmp_path / "scale.json").read_text())
     assert [job["rows"] for job in document["jobs"]] == [300]
@@ -89,7 +105,7 @@ def test_a_process_that_is_left_behind_ends_with_its_contender(tmp_path: Path) -
 
 
 def test_start_up_is_told_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
-    assert startup.main(["--model", "colours", "--repeats", "1"]) == 0
+    assert startup.main(["--model", "colours", "--repeats", "1", "--cores", "1"]) == 0
     rows = [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines()[2:]]
     seconds = {part.strip(): float(said.split()[0]) for part, said in rows}
     whole = seconds.pop("all")

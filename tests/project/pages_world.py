@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from mlruns_fixture.photos import PLAIN
 from mlruns_fixture.tiny import PREPROCESS, ColourNet
 from pyfunc_models.packaging import PackageOptions, package
+from pyfunc_models.requirements import requirements_by_name
 from registry import Registry
 from tests.pyfunc_models import test_detector
 
@@ -79,13 +80,14 @@ def _register_churn() -> None:
     with mlflow.start_run():
         for strength in (0.01, 1.0, 100.0):
             model = LogisticRegression(C=strength).fit(inputs, table["churned"])
-            mlflow.sklearn.log_model(
-                model,
-                name="model",
-                signature=infer_signature(inputs, model.predict(inputs)),
-                registered_model_name="churn",
-                pip_requirements=["scikit-learn"],
-            )
+            with requirements_by_name():
+                mlflow.sklearn.log_model(
+                    model,
+                    name="model",
+                    signature=infer_signature(inputs, model.predict(inputs)),
+                    registered_model_name="churn",
+                    pip_requirements=["scikit-learn"],
+                )
 
 
 def customers() -> pd.DataFrame:

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from benchmarks import s3_server
 from mlruns_fixture.photos import PLAIN
 from registry import Gates, Registry
-from tests.conftest import forget_mlflow_state
+from tests.conftest import copy_registry, forget_mlflow_state
 
 from . import pages_world
 from .pages import LANGUAGES, ROOT, Block, blocks, pages, run
@@ -60,6 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, registry_template: Path) -> 
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         patched.syspath_prepend(str(ROOT))
+        copy_registry(registry_template, folder, (folder / "mlruns" / "0").as_uri())
         at_registry(folder, patched)
         yield pages_world.build(folder, registry_template)
     forget_mlflow_state()
