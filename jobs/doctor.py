@@ -13,6 +13,8 @@ from typing import Any
 
 from registry import PolicyRefused, Registry, RegistryError, UserError
 
+from .errors import InputError, SparkUnavailable
+
 NEEDED_JAVA = 17
 NEEDED_PYTHON = (3, 11)
 PACKAGES = (
@@ -65,7 +67,7 @@ def examine() -> list[Finding]:
         _policy,
         _registry,
     )
-    return [*(look() for look in looks), *_stages(), *_models_policies()]
+    return [*(look() for look in looks), *_server(), *_stages(), *_models_policies()]
 
 
 def _python() -> Finding:
@@ -74,6 +76,13 @@ def _python() -> Finding:
 
 
 def _java() -> Finding:
+    found = _own_java()
+    if found.good or "SPARK_REMOTE" not in os.environ:
+        return found
+    return Finding(found.subject, True, f"{found.found}; jobs on a Spark Connect server need none here")
+
+
+def _own_java() -> Finding:
     step = "install a JDK of version 17 or newer, or set JAVA_HOME to one"
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
@@ -86,6 +95,21 @@ def _java() -> Finding:
     number = re.search(r'version "(?:1\.)?(\d+)', said)
     good = bool(number) and int(number[1]) >= NEEDED_JAVA if number else False
     return Finding("java", good, said or f"{java} says nothing", "" if good else step)
+
+
+def _server() -> list[Finding]:
+    """Whether the Spark Connect server that SPARK_REMOTE names answers, if it names one."""
+    from .spark import connect
+
+    if connect.VARIABLE not in os.environ:
+        return []
+    try:
+        with connect.heeded(None, None):
+            spark = connect.open_session({}, {})
+    except (InputError, SparkUnavailable) as error:
+        return [Finding("server", False, str(error))]
+    url = connect.shown(os.environ[connect.VARIABLE])
+    return [Finding("server", True, f"{connect.VARIABLE}={url!r} answers, with Spark {spark.version}")]
 
 
 def _classes() -> Finding:

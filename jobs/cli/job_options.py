@@ -175,6 +175,11 @@ ALLOW_FOREIGN = click.option(
     is_flag=True,
     help="Let in a version that stagewright did not package, whose code and pickles then run on driver and workers.",
 )
+REMOTE = click.option(
+    "--remote",
+    metavar="URL",
+    help="A Spark Connect server, such as sc://host:15002, in place of --master (default: SPARK_REMOTE).",
+)
 SPARK = together(
     click.option(
         "--master",
@@ -202,11 +207,7 @@ RUNNING = together(
         metavar="NAME",
         help="The MLflow experiment of the run (default: MLFLOW_EXPERIMENT_NAME, or stagewright-jobs).",
     ),
-    click.option(
-        "--remote",
-        metavar="URL",
-        help="A Spark Connect server, such as sc://host:15002, in place of --master (default: SPARK_REMOTE).",
-    ),
+    REMOTE,
     SPARK,
     AS_JSON,
 )

@@ -61,8 +61,8 @@ def score(uri: str, **given: Any) -> None:
     def load() -> Command:
         from ..scoring import batch, planning
 
-        run = planning.forecast if given["plan"] else batch.run
-        return batch.from_options(uri, given), batch.check, run
+        job = batch.from_options(uri, given)
+        return (job, planning.check, planning.forecast) if given["plan"] else (job, batch.check, batch.run)
 
     carry_out(load, given, leaves_runs=given["plan"] or given["no_record"])
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .job_options import SPARK
+from .job_options import REMOTE, SPARK
 from .running import Command, carry_out, log_of_spark
 from .shared import AS_JSON, answer, say
 
@@ -17,6 +17,7 @@ from .shared import AS_JSON, answer, say
     is_flag=True,
     help="First keep Spark's classes in the cache folder (190 MB), so that local jobs start sooner.",
 )
+@REMOTE
 @SPARK
 @AS_JSON
 def doctor(uri: str | None, keep_classes: bool, **given: Any) -> None:
@@ -26,9 +27,9 @@ def doctor(uri: str | None, keep_classes: bool, **given: Any) -> None:
             raise click.UsageError("--keep-classes is about this machine: give it without a URI.")
         _try_out(uri, given)
         return
-    if given["master"] or given["conf"] or given["verbose"]:
+    if any(given[option] for option in ("master", "remote", "conf", "verbose")):
         raise click.UsageError(
-            "--master, --conf and --verbose are for the worker that tries out a version: name its URI."
+            "--master, --remote, --conf and --verbose are for the worker that tries out a version: name its URI."
         )
     from .. import doctor as examination
 
@@ -53,9 +54,11 @@ def _try_out(uri: str, given: dict[str, Any]) -> None:
 
         return uri, trial.check, trial.run
 
-    # A worker that answers otherwise would do so again.
-    once = (*given["conf"], "spark.task.maxFailures=1")
-    if not carry_out(load, {**given, "remote": None, "conf": once}, leaves_runs=True).good:
+    from ..spark import connect
+
+    # A worker that answers otherwise would do so again. How often a server's tasks are tried it was started with.
+    once = () if given["remote"] or connect.is_meant() else ("spark.task.maxFailures=1",)
+    if not carry_out(load, {**given, "conf": (*given["conf"], *once)}, leaves_runs=True).good:
         raise click.exceptions.Exit(1)
 
 

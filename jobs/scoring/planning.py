@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from registry import ModelVersion, Registry, tenure
 
 from ..spark import jvm
-from . import chunks, following, outputs, resumable, served, sources
+from . import batch, chunks, following, outputs, resumable, served, sources
 from .chunks import Input
 from .forecast import Allowed, Forecast, Work
 from .job import ScoreJob
@@ -28,12 +28,17 @@ _AGAIN = "scores all again beside it, which then takes its place"
 _ONE_GO = "is written in one go"
 
 
+def check(registry: Registry, job: ScoreJob) -> Subject:
+    """As `batch.check`, and raises InputError where a Spark Connect server is meant."""
+    served.refuse("--plan")
+    return batch.check(registry, job)
+
+
 def forecast(spark: SparkSession, registry: Registry, job: ScoreJob, say: Say, subject: Subject) -> Forecast:
-    """What `batch.run` would do with the same; `subject` is what `batch.check` gave.
+    """What `batch.run` would do with the same; `subject` is what `check` gave.
 
     Raises what that would raise before a photo is scored.
     """
-    served.refuse("--plan")
     seen = _foreseen(spark, registry, job, say, subject)
     measured = sample(seen.some, subject, seen.options, seen.work.workers) if seen.work.left != 0 else None
     return Forecast(

@@ -320,6 +320,7 @@ def test_doctor_looks_at_what_a_job_needs(fixture, capsys) -> None:
         (["models:/colours/1", "--keep-classes"], "--keep-classes is about this machine"),
         (["--master", "local[1]"], "name its URI"),
         (["--verbose"], "name its URI"),
+        (["--remote", "sc://host"], "name its URI"),
     ],
 )
 def test_doctor_heeds_every_option_or_refuses_it(
@@ -327,6 +328,18 @@ def test_doctor_heeds_every_option_or_refuses_it(
 ) -> None:
     assert main(["doctor", *given]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_doctor_asks_the_server_that_is_meant_and_no_java_then(
+    fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setenv("SPARK_REMOTE", "local[2]")
+    assert main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("FAIL")] == [
+        "FAIL  server      SPARK_REMOTE='local[2]' is no address of a Spark Connect server: write sc://HOST:PORT."
+    ]
 
 
 def test_doctor_fails_on_a_registry_that_does_not_answer(monkeypatch, capsys) -> None:

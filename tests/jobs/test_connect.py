@@ -49,6 +49,7 @@ BY_VARIABLE = """
     spark = SparkSession.builder.getOrCreate()
     assert "connect" in type(spark).__module__
     assert jobs.open_session() is spark
+    assert main(["doctor", "models:/colours/1"]) == main(["doctor"]) == 0
     rows = jobs.score(spark.read.parquet(sys.argv[4]), "models:/colours/Production").collect()
     print(sum(row["status"] == "ok" for row in rows))
 """
@@ -138,6 +139,7 @@ def test_jobs_on_a_server_answer_as_those_with_a_jvm_of_their_own(
         [*score, *parquet, *on("bytes"), *remote],
         [*score, *parquet, *on("odd"), "--output-format", "nosuchformat", *remote],
         [*score, "--input", f"{folder}/nowhere", *on("odd"), *remote],
+        ["doctor", "models:/colours/1", "--json", *remote],
     )
     here = [
         near(capsys, command)
@@ -162,10 +164,12 @@ def test_jobs_on_a_server_answer_as_those_with_a_jvm_of_their_own(
     assert over["metrics"]["top1"] == own["metrics"]["top1"]
     assert over["dataset_digest"] == own["dataset_digest"]
     assert far[3].document["metrics"] == here[3]["metrics"]
-    assert [each.code for each in far[4:]] == [2, 2, 2]
+    assert [each.code for each in far[4:7]] == [2, 2, 2]
     assert "There is something at" in far[4].err
     assert "cannot write predictions as 'nosuchformat'" in far[5].err
     assert "There is nothing at" in far[6].err
+    tried = {finding["subject"]: finding["found"] for finding in far[7].document}
+    assert "answers its 11 golden photos" in tried["f32"]
     assert not (tmp_path / "odd").exists()
     assert not [each for each in far if "Traceback" in each.err]
 
@@ -177,6 +181,7 @@ def test_what_needs_a_classic_session_is_refused_before_anything_is_written_and_
     score = ["score", VERSION, "--input", str(fixture.photos), "--output", str(tmp_path / "refused")]
     asked = {
         ("--quarantine", str(tmp_path / "bad")): "--quarantine: needs a classic Spark session",
+        ("--plan",): "--plan: needs a classic Spark session",
         ("--follow",): "--follow: needs a classic Spark session",
         ("--follow-links",): "--follow-links: needs a classic Spark session",
         ("--input-format", "tar"): "--input-format tar: needs a classic Spark session",
@@ -202,6 +207,8 @@ def test_what_needs_a_classic_session_is_refused_before_anything_is_written_and_
         search_all_experiments=True, filter_string="tags.`stagewright.job` = 'scoring'"
     )
     assert len(found) == 1, "only that of the job that was not refused"
+    assert "answers its 11 golden photos" in scored.out
+    assert f"SPARK_REMOTE={server.url!r} answers, with Spark" in scored.out
     assert int(scored.out.split()[-1]) == sum(row["status"] == "ok" for row in rows(tmp_path / "out"))
 
 
