@@ -17,7 +17,6 @@ from playwright.sync_api import Browser, sync_playwright
 from jobs.cli import cli
 
 ROOT = Path(__file__).parents[2]
-RULES = ["color-contrast", "image-alt", "link-in-text-block", "link-name"]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
@@ -84,16 +83,30 @@ def test_the_search_finds_what_is_written_without_a_server_or_a_network(site: Pa
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_code_and_links_can_be_read_and_fit_a_phone(
+def test_pages_can_be_read_by_everybody_and_fit_a_phone(
     site: Path, browser: Browser, scheme: Literal["light", "dark"]
 ) -> None:
-    """By axe's rules on what we write; the frame around it is the theme's."""
+    """By all of axe's rules, on the theme around the pages too."""
     page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 900})
-    for name in ("gates", "ledger", "notebooks/scientist", "benchmarks/index"):
+    for name in ("ledger", "notebooks/scientist", "benchmarks/index", "reference/jobs"):
         page.goto((site / f"{name}.html").as_uri())
-        found = Axe().run(page, context=".md-content", options={"runOnly": RULES})
+        found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.browser
+def test_of_a_console_what_was_typed_is_copied_and_of_other_code_all(site: Path, browser: Browser) -> None:
+    page = browser.new_context(permissions=["clipboard-read", "clipboard-write"]).new_page()
+    page.goto((site / "ledger.html").as_uri())
+    page.locator(".language-console button").first.click()
+    page.get_by_text("Copied to clipboard").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == "stagewright history flowers"
+    page.goto((site / "evaluation.html").as_uri())
+    shown = (page.locator(".language-bash code").first.text_content() or "").strip()
+    page.locator(".language-bash button").first.click()
+    page.get_by_text("Copied to clipboard").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == shown
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
