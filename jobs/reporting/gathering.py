@@ -96,7 +96,7 @@ class _Gathering:
         self.labelled |= batch.labels is not None
         self.count += len(batch.statuses)
         _count(self.by_status, batch.statuses)
-        _count(self.reasons, pc.replace_substring_regex(batch.errors, r"\d[\d,.]*", "N"))
+        _count(self.reasons, _by_kind(batch.errors))
         ranks = random.random(len(batch.statuses))
         good = np.asarray(pc.equal(batch.statuses, OK))
         self.sampled.offer(np.where(good, ranks, np.nan), batch.photo)
@@ -170,6 +170,13 @@ def _key(schema: pa.Schema) -> str:
     first = schema.field(0)
     simple = not pa.types.is_nested(first.type) and not pa.types.is_binary(first.type)
     return first.name if first.name not in _OURS and simple else ""
+
+
+def _by_kind(errors: Any) -> Any:
+    """Reasons with numbers as N, but for the one in a format's name."""
+    name, kept = "JPEG 2000", "JPEG \0"
+    numbered = pc.replace_substring_regex(pc.replace_substring(errors, name, kept), r"\d[\d,.]*", "N")
+    return pc.replace_substring(numbered, kept, name)
 
 
 def _count(into: Counter[str], values: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from .text import shown
+from .text import breakable, shown
 
 Facts = Sequence[tuple[str, str]]
 
@@ -29,7 +29,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        shown=shown, number=_number, percent=percent, score=_score, seconds=seconds, name=_name
+        shown=shown,
+        number=_number,
+        percent=percent,
+        score=_score,
+        seconds=seconds,
+        name=_name,
+        breakable=breakable,
     )
     return environment
 

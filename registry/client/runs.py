@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from registry import tags
+from registry.author import author
 from registry.client.entities import run_of
 from registry.client.faults import FORBIDDEN, PRESENT, Allowed, Faults
 from registry.client.searching import pages, quoted
@@ -26,6 +27,7 @@ from registry.runs import Outcome, Run, RunStatus
 
 # Beyond them the next start goes on.
 MAX_ABANDONED = 20
+NEWEST_FIRST = ["attributes.start_time DESC"]
 
 T = TypeVar("T")
 
@@ -47,7 +49,7 @@ class Runs:
             made = self._mlflow.create_run(
                 self._experiment_id(experiment),
                 run_name=name,
-                tags={**_of_process(), **said},
+                tags={tags.MLFLOW_USER: author(), **_of_process(), **said},
                 start_time=_now_ms(),
             )
         return str(made.info.run_id)
@@ -147,30 +149,28 @@ class Runs:
         search = _having(wanted)
         with self._faults.calls():
             places = self._places()
-            order = ["attributes.start_time DESC"]
             runs = pages(
-                lambda token: self._mlflow.search_runs(places, search, order_by=order, page_token=token)
+                lambda token: self._mlflow.search_runs(
+                    places, search, order_by=NEWEST_FIRST, page_token=token
+                )
             )
             return [run_of(entity) for entity in runs]
 
     def latest(self, wanted: Mapping[str, str], most: int) -> list[Run]:
         """Of the runs of all experiments that carry all these tags the newest."""
-        with self._faults.calls():
-            found = self._mlflow.search_runs(
-                self._places(), _having(wanted), max_results=most, order_by=["attributes.start_time DESC"]
-            )
-            return [run_of(entity) for entity in found]
+        return self._newest(_having(wanted), most)
 
     def finished(self, wanted: Mapping[str, str], before: datetime, most: int) -> list[Run]:
         """Of the finished runs that carry all these tags and did not begin later than `before` the newest."""
         until_ms = int(before.timestamp() * 1000)
-        search = (
-            f"attributes.status = 'FINISHED' and attributes.start_time <= {until_ms} and {_having(wanted)}"
+        return self._newest(
+            f"attributes.status = 'FINISHED' and attributes.start_time <= {until_ms} and {_having(wanted)}",
+            most,
         )
+
+    def _newest(self, search: str, most: int) -> list[Run]:
         with self._faults.calls():
-            found = self._mlflow.search_runs(
-                self._places(), search, max_results=most, order_by=["attributes.start_time DESC"]
-            )
+            found = self._mlflow.search_runs(self._places(), search, max_results=most, order_by=NEWEST_FIRST)
             return [run_of(entity) for entity in found]
 
     def file(self, run_id: str, name: str, max_bytes: int) -> bytes | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from registry import JobKind, ModelVersion, Outcome, Registry, RunNotFound, RunStatus, Stage, UserError
-from registry.tags import RUN_JOB
+from registry.author import author
+from registry.tags import MLFLOW_USER, RUN_JOB
 
 
 def test_from_a_version_one_finds_its_jobs_and_back(
@@ -25,6 +26,7 @@ def test_from_a_version_one_finds_its_jobs_and_back(
     assert jobs[first].metrics == metrics
     assert len(jobs[first].params) == 120
     assert (jobs[first].tags["night"], jobs[first].tags["output"]) == ("1", "table")
+    assert {job.tags[MLFLOW_USER] for job in jobs.values()} == {author()}
     assert jobs[first].ended_at is not None
     assert reg.model_of(second) == three[0]
 

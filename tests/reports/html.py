@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "link", "input", "hr", "wbr"}
 
 
 class Page(HTMLParser):
@@ -13,6 +13,7 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
         self._open: list[str] = []
+        self._may_go_on = False
         self.feed(html)
         self.close()
         assert self._open == []
@@ -25,13 +26,17 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
+        self._may_go_on = False
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        if self._open[-1:] != ["style"]:
+        if self.tags[-1:] == [("wbr", {})] and self._may_go_on:
+            self.text[-1] += data
+        elif self._open[-1:] != ["style"]:
             self.text.append(data)
+        self._may_go_on = True
 
     def all(self, *names: str) -> list[dict[str, str | None]]:
         return [attributes for tag, attributes in self.tags if tag in names]

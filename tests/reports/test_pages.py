@@ -62,6 +62,18 @@ def scored(tmp_path: Path) -> Path:
 # --- what it says
 
 
+def test_names_break_behind_their_signs_and_reasons_keep_their_formats_name(
+    registry: Registry, tmp_path: Path
+) -> None:
+    said = "JPEG 2000 is cut off after {} bytes"
+    bad = [
+        Row(f"file:{tmp_path}/<b>a_b.jp2", status="truncated", error=said.format(size)) for size in (90, 812)
+    ]
+    page = reported.made(registry, Folder(str(output(tmp_path / "out", tmp_path, [bad])))).page
+    assert page.count("JPEG 2000 is cut off after N bytes") == 1
+    assert "/<wbr>&lt;b&gt;a_<wbr>b.<wbr>jp2" in page
+
+
 def test_a_page_says_what_ran_and_what_came_out(registry: Registry, scored: Path) -> None:
     text = " ".join(" ".join(page_of(registry, scored).text).split())
     for said in (
