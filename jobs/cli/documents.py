@@ -125,9 +125,8 @@ def imported(found: Sequence[Imported]) -> list[str]:
     lines = []
     for origin in dict.fromkeys(one.origin for one in found):
         title = f"Imported from {origin.model} in {origin.registry} by {origin.by} at {origin.at:%Y-%m-%d %H:%M:%S}"
-        printable = "".join(char if char.isprintable() else " " for char in title)
         rows = [event_row(one.event) for one in found if one.origin == origin]
-        lines += [f"{printable}; versions are numbered as there:", *aligned(EVENT_HEADER, rows), ""]
+        lines += [f"{_printable(title)}; versions are numbered as there:", *aligned(EVENT_HEADER, rows), ""]
     return [*lines, "Here:"] if lines else []
 
 
@@ -147,8 +146,11 @@ def event_row(event: Event) -> tuple[str, ...]:
 
 def one_line(text: str) -> str:
     """A text as a table shows it, without what a terminal would obey; `--json` has all of it."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return textwrap.shorten(printable, REASON_SHOWN, placeholder=" …")
+    return textwrap.shorten(_printable(text), REASON_SHOWN, placeholder=" …")
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _explained(event: Event) -> str:

@@ -5,13 +5,10 @@ travels by value inside the UDF, which comes from the driver as the job itself d
 worker uses the standard library, PySpark and MLflow only.
 """
 
-import hashlib
-import json
 import os
-import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -25,9 +22,8 @@ from registry.trust.manifest import MANIFEST
 
 from . import hangs, tally
 from .isolation import Isolated
+from .sent import Sent, compare, digest_of
 
-# Spelt by pyfunc_models too, which travels in the version that the model was packaged with.
-SHIPPED = "stagewright-shipped.json"
 # Where a worker process remembers what it has compared: this module comes anew with each task.
 _MEMORY = "_stagewright_arrivals"
 _ISOLATED, _COMPARED = "isolated", "compared"
@@ -41,36 +37,6 @@ PHOTO_TIMEOUT_S = 60.0
 Answer = Callable[[Iterator[pd.Series]], Iterator[pd.DataFrame]]
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A model directory as it leaves the driver.
-
-    `files`: relative path -> SHA-256; `apart`: names of those that are shipped apart, which the wrapper compares with
-    its manifest once it has been compared itself.
-    """
-
-    files: Mapping[str, str]
-    apart: frozenset[str]
-
-    @classmethod
-    def of(cls, directory: Path) -> "Sent":
-        """What is in a directory of this process alone, verified before."""
-        files = {path: file for path in directory.rglob("*") if (file := _regular(path)) is not None}
-        notes = [path for path in files if path.name == SHIPPED]
-        apart = {
-            (note.parent / name).relative_to(directory).as_posix()
-            for note in notes
-            for name in json.loads(note.read_text())["files"]
-        }
-        named = {path.relative_to(directory).as_posix(): digest for path, digest in files.items()}
-        return cls(named, frozenset(apart))
-
-    @property
-    def digest(self) -> str:
-        """SHA-256, in hex, of names and contents."""
-        return _digest_of(dict(self.files))
 
 
 def guarded(
@@ -129,13 +95,13 @@ def _intercept(
         if _is_part(model_uri):
             return original(model_uri, *args, **{**_QUIETLY, **kwargs})
         folder = model_uri if unpacked is None else _unpacked(unpacked)
-        known = (folder, _digest_of(files))
+        known = (folder, digest_of(files))
         if known not in _memory():
-            _compare(folder, files, apart)
+            compare(folder, files, apart)
             _memory()[_COMPARED, str(Path(folder).resolve())] = True
         loaded = _loaded(original, folder, *args, **{**_QUIETLY, **kwargs})
-        _memory().update({known: True, _digest_of(files): True})
-        isolated = Isolated(folder, photo_timeout_s, check=lambda: _compare(folder, files, apart))
+        _memory().update({known: True, digest_of(files): True})
+        isolated = Isolated(folder, photo_timeout_s, check=lambda: compare(folder, files, apart))
         watched(loaded.unwrap_python_model())
         return _isolating(_known_by_content(loaded, files), isolated, files)
 
@@ -176,49 +142,11 @@ def _loaded(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def _check_asked(files: dict[str, str]) -> None:
-    if _digest_of(files) not in _memory():
+    if digest_of(files) not in _memory():
         raise RuntimeError(
             "MLflow has loaded the model without mlflow.pyfunc.load_model, and so before it could be compared with "
             "what the job verified. Use the version of MLflow that stagewright names, on executors too."
         )
-
-
-def _compare(folder: str, files: dict[str, str], apart: frozenset[str]) -> None:
-    """Raises RuntimeError where a directory is not, to the byte, the one that was sent."""
-    there = _names(folder)
-    for name, digest in files.items():
-        if name not in there:
-            raise _stranger(name, "is missing")
-        if _regular(Path(folder, name)) != digest:
-            raise _stranger(name, "is another file")
-    for name in sorted(there - files.keys() - apart):
-        raise _stranger(name, "was added")
-
-
-def _names(folder: str) -> set[str]:
-    """All that is no folder, and links to folders too. Raises FileNotFoundError where there is no such folder."""
-    if not os.path.isdir(folder):  # noqa: PTH112
-        raise FileNotFoundError(folder)
-    found: set[str] = set()
-    for here, folders, names in os.walk(folder):
-        linked = [name for name in folders if os.path.islink(os.path.join(here, name))]  # noqa: PTH114, PTH118
-        found.update(Path(here, name).relative_to(folder).as_posix() for name in (*names, *linked))
-    return found
-
-
-def _regular(path: Path) -> str | None:
-    """The SHA-256 of a file's content; None where it is a link, a folder or anything else."""
-    if not stat.S_ISREG(path.lstat().st_mode):
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _stranger(name: str, what: str) -> RuntimeError:
-    return RuntimeError(
-        f"The model that reached this worker is not the one that the job verified: {name!r} {what}. Nothing of it was "
-        "loaded. See who may write to the worker's temporary folder, then run the job again."
-    )
 
 
 def _unpacked(name: str) -> str:
@@ -252,7 +180,7 @@ def _isolating(loaded: Any, isolated: Isolated, files: dict[str, str]) -> Any:
         task = TaskContext.get()
         if task is None or task.attemptNumber() == 0:
             return answer(data, params=params)
-        _memory()[_ISOLATED, _digest_of(files)] = isolated
+        _memory()[_ISOLATED, digest_of(files)] = isolated
         return isolated.predict(data, params)
 
     loaded.predict = predict
@@ -260,13 +188,9 @@ def _isolating(loaded: Any, isolated: Isolated, files: dict[str, str]) -> Any:
 
 
 def _end_isolation(files: dict[str, str]) -> None:
-    isolated = _memory().pop((_ISOLATED, _digest_of(files)), None)
+    isolated = _memory().pop((_ISOLATED, digest_of(files)), None)
     if isolated is not None:
         isolated.close()
-
-
-def _digest_of(files: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def _memory() -> dict[Any, Any]:

@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from pyspark.sql.utils import is_remote
 
 from ..errors import InputError, SparkUnavailable
 from .faults import explain
+from .paths import as_path
 
 VARIABLE = "SPARK_REMOTE"
 # As PySpark asks for them, one by one and each with an error of its own.
@@ -171,11 +171,3 @@ def all_below(spark: SparkSession, path: str) -> DataFrame:
 def listed_paths(frame: DataFrame) -> list[str]:
     """The path of each file of a DataFrame, as a column of it has them; also those that a scan leaves out as empty."""
     return [as_path(file) for file in frame.inputFiles()]
-
-
-def as_path(address: str) -> str:
-    """An address as java.net.URI quotes it, as Hadoop shows its path."""
-    quoted = re.sub("^file:/*", "file:/", address)
-    return re.sub(
-        r"(?:%[0-9A-Fa-f]{2})+", lambda found: bytes.fromhex(found[0].replace("%", "")).decode(), quoted
-    )

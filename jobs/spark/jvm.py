@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -16,6 +16,8 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import DataFrame, SparkSession
 
+from .paths import as_address
+
 END_S = 10.0
 _LOOK_S = 0.05
 # A metric of Spark's nodes for Python functions, by the names that its UI shows.
@@ -23,18 +25,10 @@ _ANSWERED = "number of output rows"
 _PYTHON = ("EvalPython", "MapInArrow")
 # How far back the running ones among a session's queries are looked for.
 _LATEST_QUERIES = 50
-# How Hadoop's FileStatus shows an empty file; a path may hold anything but NUL, by which they are parted here.
-_EMPTY_FILE = re.compile(
-    r"[A-Za-z]*FileStatus\{path=(.*); isDirectory=false; length=0; .*?modification_time=(\d+);", re.DOTALL
-)
-_FILE = re.compile(r"[A-Za-z]*FileStatus\{path=(.*); isDirectory=false; length=\d+; replication=", re.DOTALL)
-
-_INPUT_FILE = re.compile(
+# How Hadoop's FileStatus shows a file; a path may hold anything but NUL, by which they are parted here.
+_FILE = re.compile(
     r"FileStatus\{path=(.*); isDirectory=false; length=(\d+); .*?modification_time=(\d+);", re.DOTALL
 )
-# What java.net.URI leaves as it is in a path, and what Hadoop's globs are made of.
-_QUOTED = re.compile(r"[^A-Za-z0-9/_\-!.~'()*,;:$&+=@\u00a1-\U0010ffff]")
-_GLOB = re.compile(r"([\\*?\[\]{},^])")
 
 # --- the process
 
@@ -153,15 +147,14 @@ def empty_files(frame: DataFrame) -> list[tuple[str, datetime]]:
     One call into the JVM whatever the number of files: one for each took 20 times as long as listing them.
     """
     index = _index(frame)
-    if index.allFiles().size() == _scanned(frame.sparkSession, index):
+    if index.allFiles().size() == sum(files.size() for files in _scanned(frame.sparkSession, index)):
         return []
-    found = (_EMPTY_FILE.match(shown) for shown in _shown(index))
-    return [(file[1], datetime.fromtimestamp(int(file[2]) / 1000, UTC)) for file in found if file]
+    return [(file.path, file.modified_at) for file in _shown(index.allFiles()) if not file.size]
 
 
 def listed_paths(frame: DataFrame) -> list[str]:
     """The path of each file, also of those that a scan leaves out; in one call, as `empty_files`."""
-    return [file[1] for file in map(_FILE.match, _shown(_index(frame))) if file]
+    return [file.path for file in _shown(_index(frame).allFiles())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,32 +174,15 @@ def has_files(frame: DataFrame) -> bool:
 
 def input_files(frame: DataFrame) -> list[InputFile]:
     """All that `frame`, which `has_files`, reads; empty ones too."""
-    jvm = frame.sparkSession._jvm
-    assert jvm is not None
-    no_filters = getattr(getattr(jvm.scala.collection.immutable, "Nil$"), "MODULE$")
-    folders = _index(frame).listFiles(no_filters, no_filters)
-    shown = (str(folders.apply(i).files().mkString("\0")) for i in range(folders.size()))
-    found = (_INPUT_FILE.search(file) for files in shown for file in files.split("\0") if file)
-    return [
-        InputFile(as_address(file[1]), int(file[2]), datetime.fromtimestamp(int(file[3]) / 1000, UTC))
-        for file in found
-        if file
-    ]
+    found = (file for files in _scanned(frame.sparkSession, _index(frame)) for file in _shown(files))
+    return [replace(file, path=as_address(file.path)) for file in found]
 
 
-def as_address(path: str) -> str:
-    """A path of Hadoop's as java.net.URI quotes it."""
-    return _QUOTED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), path)
-
-
-def literal(path: str) -> str:
-    """A path that is not taken for a glob, whatever is in it."""
-    return _GLOB.sub(r"\\\1", path)
-
-
-def _shown(index: Any) -> list[str]:
-    """Each file as Hadoop's FileStatus shows it."""
-    return str(index.allFiles().mkString("\0")).split("\0")
+def _shown(files: Any) -> Iterator[InputFile]:
+    """Of a Scala sequence of Hadoop's FileStatus; paths as Hadoop has them."""
+    for file in map(_FILE.search, str(files.mkString("\0")).split("\0")):
+        if file:
+            yield InputFile(file[1], int(file[2]), datetime.fromtimestamp(int(file[3]) / 1000, UTC))
 
 
 def _index(frame: DataFrame) -> Any:
@@ -214,12 +190,12 @@ def _index(frame: DataFrame) -> Any:
     return frame._jdf.queryExecution().optimizedPlan().collectLeaves().head().relation().location()
 
 
-def _scanned(spark: SparkSession, index: Any) -> int:
+def _scanned(spark: SparkSession, index: Any) -> Iterator[Any]:
+    """The files that a scan reads, a Scala sequence for each folder."""
     jvm = spark._jvm
     assert jvm is not None
     no_filters = getattr(getattr(jvm.scala.collection.immutable, "Nil$"), "MODULE$")
-    folders = index.listFiles(no_filters, no_filters)
-    return sum(folders.apply(i).files().size() for i in range(folders.size()))
+    return (folder.files() for folder in _each(index.listFiles(no_filters, no_filters)))
 
 
 def packing(spark: SparkSession) -> tuple[int, int]:

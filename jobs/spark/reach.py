@@ -8,6 +8,7 @@ from typing import Protocol
 from pyspark.sql import SparkSession
 
 from . import connect, jvm
+from .paths import literal
 
 
 class Reach(Protocol):
@@ -62,18 +63,18 @@ class Served:
 
     def exists(self, path: str) -> bool:
         """Whether the server could read it."""
-        return connect.exists(self.spark, jvm.literal(path))
+        return connect.exists(self.spark, literal(path))
 
     def is_folder(self, path: str) -> bool:
         """Whether there is anything in it: an empty one is as good as none."""
-        return connect.exists(self.spark, f"{jvm.literal(path.rstrip('/'))}/*")
+        return connect.exists(self.spark, f"{literal(path.rstrip('/'))}/*")
 
     def qualified(self, path: str) -> str:
         """By the first file below a folder: only the server knows its default file system."""
         plain = posixpath.normpath(path) if path.startswith("/") else path.rstrip("/")
         if "://" in path or path.startswith("file:"):
             return re.sub("^file:/*", "file:/", plain)
-        first = next(iter(connect.listed_paths(connect.all_below(self.spark, jvm.literal(plain)))), plain)
+        first = next(iter(connect.listed_paths(connect.all_below(self.spark, literal(plain)))), plain)
         return first[: first.find(f"{plain}/") + len(plain)]
 
 

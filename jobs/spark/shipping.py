@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 from registry.trust.manifest import digest_of
 
 from .. import scratch
-from .arrivals import SHIPPED, Sent
+from .sent import SHIPPED, Sent
 
 # Spelt by pyfunc_models too, which travels in the version that the model was packaged with.
 FILLS_IN = "code/pyfunc_models_*/**/big_files.py"

@@ -15,7 +15,8 @@ from pyfunc_models.requirements import requirements_by_name
 
 from .. import scratch
 from . import reach, shipping, tally
-from .arrivals import Answer, Sent, guarded
+from .arrivals import Answer, guarded
+from .sent import Sent
 
 T = TypeVar("T")
 

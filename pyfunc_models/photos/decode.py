@@ -30,14 +30,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image, ImageFile
 
 from . import containers, formats
-from .formats import jpeg, tiff
 from .formats.format import Format, TooMuch
 from .pillow_warnings import SILENCED
 from .reduced import REDUCED, Reduced
 from .status import RowFault, Status
+from .turns import ON_ITS_SIDE, turn_of
 
 Orientation = Literal["ignore", "exif"]
 
@@ -46,20 +46,6 @@ DEFAULT_MAX_PIXELS: Final = 89_478_485
 
 _LONGEST_REASON: Final = 120
 
-
-# EXIF 2.32, tag 0x0112: how the stored picture is to be turned for the eye.
-_TURNS: Final[dict[object, Image.Transpose]] = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-_ON_ITS_SIDE: Final = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 Needed = Callable[[tuple[int, int]], tuple[int, int]]
 
@@ -169,7 +155,7 @@ def _decode(format: Format, data: bytes, limits: _Limits) -> Image.Image:
         image.decodermaxblock = max(image.decodermaxblock, len(data))
     image.load()
     rgb = _to_rgb(image)
-    turn = _turn(image) if limits.orientation == "exif" else None
+    turn = turn_of(image) if limits.orientation == "exif" else None
     if box is not None and turn is None:
         rgb.info[REDUCED] = Reduced(full, box[2:])
     return rgb if turn is None else rgb.transpose(turn)
@@ -184,7 +170,7 @@ def _reduce(
     """
     full = image.size
     width, height = image.size
-    if orientation == "exif" and _turn(image) in _ON_ITS_SIDE:
+    if orientation == "exif" and turn_of(image) in ON_ITS_SIDE:
         height, width = needed((height, width))
     else:
         width, height = needed((width, height))
@@ -221,29 +207,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     # RGB has no place for transparency, and broken transparency must not break the colours.
     image.info.pop("transparency", None)
     return image.convert("RGB")
-
-
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    try:
-        exif = image.info.get("exif")
-        if isinstance(exif, bytes):  # a directory as a TIFF has it, and as large as somebody made it
-            tiff.check(exif.removeprefix(b"Exif\0\0"))
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    except Exception:  # broken EXIF says nothing of the pixels, which are whole
-        return None
-
-
-def is_turned(content: bytes | None) -> bool:
-    """Whether a JPEG says that it is to be turned or mirrored; True also where its headers cannot be read."""
-    if content is None or not jpeg.may_be_turned(content):
-        return False
-    try:
-        with SILENCED:
-            if jpeg.FORMAT.check is not None:
-                jpeg.FORMAT.check(content)
-            return _turn(jpeg.FORMAT.plugin(io.BytesIO(content))) is not None
-    except Exception:  # `decode` says what it is
-        return True
 
 
 def _fault(format: Format, data: bytes, error: Exception) -> RowFault:

@@ -18,12 +18,10 @@ from PIL import Image
 from ..photos.decode import Orientation
 from ..photos.reduced import REDUCED
 from . import resamplings
+from .checked import Channels, Pair, channels, is_length, json_object, length_or_pair, one_of, pair
 from .recipes import read_torchvision
 from .resample import Box, resize_and_crop
 from .resamplings.resampling import Resampling
-
-Pair = tuple[int, int]
-Channels = tuple[float, float, float]
 
 CropRounding = Literal["even", "down"]
 
@@ -57,13 +55,13 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         # Lists become tuples and ints floats, so that equal recipes have equal digests.
-        _set(self, "resize", _resize(self.resize))
-        _set(self, "crop", None if self.crop is None else _pair("crop", self.crop))
-        _set(self, "mean", _channels("mean", self.mean))
-        _set(self, "std", _channels("std", self.std))
-        _one_of("interpolation", self.interpolation, resamplings.names())
-        _one_of("orientation", self.orientation, list(get_args(Orientation)))
-        _one_of("crop_rounding", self.crop_rounding, list(get_args(CropRounding)))
+        _set(self, "resize", length_or_pair("resize", self.resize))
+        _set(self, "crop", None if self.crop is None else pair("crop", self.crop))
+        _set(self, "mean", channels("mean", self.mean))
+        _set(self, "std", channels("std", self.std))
+        one_of("interpolation", self.interpolation, resamplings.names())
+        one_of("orientation", self.orientation, list(get_args(Orientation)))
+        one_of("crop_rounding", self.crop_rounding, list(get_args(CropRounding)))
         if not all(np.float32(value) > 0 for value in self.std):
             raise ValueError(f"Preprocess std is {self.std!r}; each of its 3 numbers must be above 0.")
         self._check_max_size()
@@ -110,7 +108,7 @@ class Preprocess:
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read what `to_json` wrote. Raises ValueError on another format and on unknown or missing keys."""
-        fields = _json_object(text)
+        fields = json_object(text)
         version = fields.pop("format", None)
         if version != FORMAT or isinstance(version, bool):
             raise ValueError(
@@ -128,7 +126,7 @@ class Preprocess:
     def _check_max_size(self) -> None:
         if self.max_size is None:
             return
-        if not isinstance(self.resize, int) or not _is_length(self.max_size) or self.max_size <= self.resize:
+        if not isinstance(self.resize, int) or not is_length(self.max_size) or self.max_size <= self.resize:
             raise ValueError(
                 f"Preprocess max_size is {self.max_size!r} with resize {self.resize!r}; it bounds the longer "
                 "edge and must be an int above a resize that is itself an int, the shorter edge."
@@ -221,64 +219,3 @@ def _normalized_levels(spec: Preprocess) -> npt.NDArray[np.float32]:
 
 def _set(spec: Preprocess, field: str, value: object) -> None:
     object.__setattr__(spec, field, value)
-
-
-def _resize(value: object) -> int | Pair | None:
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple):
-        return _length("resize", value)
-    return _pair("resize", value)
-
-
-def _pair(field: str, value: object) -> Pair:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        hint = f"{value}, {value}" if _is_length(value) else "height, width"
-        raise ValueError(
-            f"Preprocess {field} is {value!r}; it must be (height, width), say {field}=({hint})."
-        )
-    return _length(field, value[0]), _length(field, value[1])
-
-
-def _length(field: str, value: object) -> int:
-    if not _is_length(value):
-        raise ValueError(f"Preprocess {field} has {value!r}; a length in pixels is an int of at least 1.")
-    assert isinstance(value, int)
-    return value
-
-
-def _is_length(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _channels(field: str, value: object) -> Channels:
-    numbers = value if isinstance(value, list | tuple) else ()
-    if len(numbers) != 3 or not all(_is_number(number) for number in numbers):
-        raise ValueError(
-            f"Preprocess {field} is {value!r}; it must be 3 finite numbers, one each for red, green and "
-            "blue, in units of [0, 1]."
-        )
-    return float(numbers[0]), float(numbers[1]), float(numbers[2])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _one_of(field: str, value: object, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(f"Preprocess {field} is {value!r}; it must be one of {allowed}.")
-
-
-def _json_object(text: str | bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(text)
-    except ValueError as error:
-        raise ValueError(
-            f"Preprocess is not JSON: {error}. It is written by Preprocess.to_json()."
-        ) from error
-    if not isinstance(fields, dict):
-        raise ValueError(
-            f"Preprocess is {fields!r}; it must be a JSON object, as Preprocess.to_json() writes it."
-        )
-    return fields

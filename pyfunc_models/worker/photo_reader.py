@@ -7,9 +7,10 @@ from typing import ClassVar
 from PIL import Image
 
 from ..engines import Images
-from ..photos.decode import DEFAULT_MAX_PIXELS, decode, is_turned
+from ..photos.decode import DEFAULT_MAX_PIXELS, decode
 from ..photos.reduced import REDUCED
 from ..photos.status import RowFault, Status
+from ..photos.turns import is_turned
 from ..transforms import usual_photo
 from ..transforms.preprocess import Preprocess, resized_size
 from ..transforms.usual_photo import Photo

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -188,15 +188,12 @@ def registered(name: str, of_model: Mapping[str, str]) -> Policy:
 def declare(client: Client, name: str, policy: Policy) -> Policy:
     """Make this the policy of a registered model, in place of what it had. Raises ModelNotFound, UserError."""
     client.model(name)
-    signed = Policy(
-        f"the policy of {name!r}",
-        policy.refuse_pickled,
-        policy.public_keys,
-        policy.only_stage,
-        author(),
-        datetime.now(UTC).isoformat(timespec="seconds"),
-        policy.move_keys,
-        policy.refuse_foreign,
+    signed = replace(
+        policy,
+        declared=f"the policy of {name!r}",
+        set_by=author(),
+        set_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        allow_foreign=False,  # no tag can
     )
     text = json.dumps(signed.document(), ensure_ascii=False, separators=(",", ":"))
     if len(text) > MAX_CHARS:

@@ -38,7 +38,8 @@ from jobs.comparison import comparing
 from jobs.evaluation import evaluating
 from jobs.scoring import batch
 from jobs.spark import arrivals, shipping, udfs
-from jobs.spark.arrivals import Sent, guarded
+from jobs.spark.arrivals import guarded
+from jobs.spark.sent import Sent
 from mlruns_fixture import PLAIN
 from mlruns_fixture.build import Fixture
 from registry import PolicyRefused, Registry

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from ...spark import jvm, local_reading
+from ...spark.paths import literal
 from ..sources import images
 from ..sources.local_files import Listing
 from . import plan as plans_
@@ -104,6 +105,6 @@ def _read(spark: SparkSession, store: Store, plan: Plan) -> DataFrame:
     """By Spark's executors, from the output: a million rows need not lie in the driver's heap."""
     schema = from_arrow_schema(plans_.schema_of(store, plan))
     if isinstance(store, Folder):
-        return spark.read.schema(schema).parquet(jvm.literal(f"file:{store.root}/{plan.rows_name}"))
+        return spark.read.schema(schema).parquet(literal(f"file:{store.root}/{plan.rows_name}"))
     groups = spark.range(0, plan.chunks, 1, min(plan.chunks, spark.sparkContext.defaultParallelism))
     return groups.mapInArrow(reader(store, plan.rows_name), schema)

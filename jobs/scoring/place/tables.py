@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from ...errors import InputError
 from ...spark import jvm
+from ...spark.paths import as_address
 from ..sources import images
 from . import plan as plans_
 from .parts import Inventory, Open
@@ -48,7 +49,7 @@ class Tables:
 
     def lie_in(self, folder: Path) -> bool:
         """Whether some of the files are below a folder."""
-        inside = jvm.as_address(f"file:{folder}") + "/"
+        inside = as_address(f"file:{folder}") + "/"
         return any(path.startswith(inside) for path in self.inventory.rows[KEY].to_pylist())
 
     def like(self) -> DataFrame:
