@@ -289,7 +289,8 @@ def test_a_gpu_that_was_promised_and_is_not_there_fails_the_job_and_says_so(
     spark, fixture, tmp_path, capsys, monkeypatch
 ) -> None:
     monkeypatch.setitem(spark.sparkContext.environment, "CUDA_VISIBLE_DEVICES", "0")
-    command = ["score", "models:/colours/Production", "--input", str(fixture.photos)]
+    photo = fixture.photos / "red-64x48.jpg"  # one task
+    command = ["score", "models:/colours/Production", "--input", str(photo)]
     assert main([*command, "--output", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
     assert "given cuda:0" in said
