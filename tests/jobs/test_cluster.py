@@ -155,7 +155,7 @@ def on_a_cluster(
         ("score_in_20_tasks", [photos, "models:/colours/Production"], {}),
         ("score_with_2_gpus", [photos, "models:/colours/1"], GPUS),
     ]
-    commands = [f"{doctor} {ONE_EXECUTOR}", f"{scoring} --max-error-rate 1 --json", compare]
+    commands = [f"{doctor} {ONE_EXECUTOR}", f"{scoring} --max-error-rate 1 --json {ONE_EXECUTOR}", compare]
     done = run_python(
         DRIVER,
         args=[json.dumps([scripts, commands]), str(Path(__file__).parents[2])],
