@@ -21,6 +21,9 @@ PATIENT = {
     "spark.driver.host": LOOPBACK,
     "spark.driver.bindAddress": LOOPBACK,
     "spark.log.level": "ERROR",
+    # Each worker that is killed has another one forked.
+    "spark.python.daemon.module": "tests.daemon",
+    "spark.executorEnv.PYTHONPATH": str(ROOT),
 }
 
 
@@ -32,8 +35,6 @@ class Engine:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         settings = {**PATIENT, "spark.local.dir": str(folder / "local"), **(conf or {})}
-        if master.startswith("local"):
-            settings["spark.python.daemon.module"] = "tests.daemon"
         self._said = folder / "engine.json"
         environment = {**os.environ, **spark_submit_environment(master, settings)}
         command = [sys.executable, "-m", "tests.faults.engine", str(self._said)]

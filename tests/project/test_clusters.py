@@ -19,20 +19,6 @@ from tests import leash
 from tests.clusters import MlflowServer, http_get, python_with_only, run_python
 
 
-def test_the_mlflow_server_answers_its_clients(mlflow_server: MlflowServer, tmp_path: Path) -> None:
-    client = MlflowClient(tracking_uri=mlflow_server.url, registry_uri=mlflow_server.url)
-    artifact = tmp_path / "note.txt"
-    artifact.write_text("kept")
-
-    client.create_registered_model("clusters-test")
-    run = client.create_run("0")
-    client.log_artifact(run.info.run_id, str(artifact))
-
-    assert client.get_registered_model("clusters-test").name == "clusters-test"
-    assert [entry.path for entry in client.list_artifacts(run.info.run_id)] == ["note.txt"]
-    assert list(mlflow_server.artifacts_dir.rglob("note.txt"))
-
-
 def test_an_mlflow_server_ends_with_all_its_workers(registry_template: Path, tmp_path: Path) -> None:
     shutil.copyfile(registry_template, tmp_path / "mlflow.db")
     with MlflowServer(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts") as server:
