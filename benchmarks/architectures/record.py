@@ -52,13 +52,14 @@ def as_table(done: dict[str, Tried], wanted: int) -> str:
 _HEAD = """# Architectures
 
 Every classification model of torchvision, and one of each family of timm (its smallest, by its name), with random
-weights: packaged, and its graph for OpenVINO held against torch. `make architectures` goes on where it was stopped,
-`ARGS=--again` begins anew. {good} of {done} that were tried can be packaged; {wanted} were to be tried by the last
-command.
+weights, and batch normalisations that have seen a batch of noise: packaged, and its graph for OpenVINO held against
+torch. `make architectures` goes on where it was stopped, `ARGS=--again` begins anew. {good} of {done} that were tried
+can be packaged; {wanted} are to be tried.
 
-`difference` is the largest of a logit, as a share of the largest logit, on 8 images of noise. Speeds are of the engine
-alone in one process, without decoding, on: {cpus}. They are for comparing f32 with bf16 in one line, and no benchmark;
-what has none is measured by the next command.
+`difference` is the largest of a logit, as a share of the largest logit, on 8 images of noise. Speeds are photos a
+second of the engine alone in one process, without decoding, on: {cpus}. The two precisions are measured by turns,
+three times, and the medians told; other work may have run meanwhile. They are for comparing f32 with bf16 in one line,
+and no benchmark.
 
 | architecture | parameters | photos | packaged | difference | f32 | bf16 | bf16 / f32 |
 |---|---:|---|---:|---:|---:|---:|---:|"""
