@@ -97,9 +97,11 @@ def _of_torchvision(name: str) -> tuple[torch.nn.Module, Preprocess]:
 
     weights = torchvision.models.get_model_weights(name).DEFAULT
     known = weights.transforms()
-    extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    module = torchvision.models.get_model(name, weights=None, **extra)
     edge = known.crop_size[0]
+    extra: dict[str, Any] = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    if name.startswith("vit_"):  # takes photos of one size, and not each version of its weights of the same
+        extra = {"image_size": edge}
+    module = torchvision.models.get_model(name, weights=None, **extra)
     return module, Preprocess(resize=(edge, edge), mean=tuple(known.mean), std=tuple(known.std))
 
 
