@@ -9,6 +9,8 @@ VENV ?= .venv
 ARGS ?=
 # Processes that share out the test files; make test TESTERS=0 runs all in one, for --pdb and -s.
 TESTERS ?= 3
+# One of them that crashes ends the run: pytest-xdist would wait for its tests without an end.
+SHARED_OUT := -n $(TESTERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 # No package beyond those that tests need, a model that costs nothing, few photos, nothing into docs/.
@@ -22,7 +24,7 @@ demo: jdk $(INSTALLED)  ## Register a model, promote it and label some photos wi
 	$(VENV)/bin/stagewright demo $(ARGS)
 
 test: jdk $(INSTALLED)  ## Run the tests; ARGS goes to pytest: make test ARGS='-k promotion'
-	$(VENV)/bin/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
+	$(VENV)/bin/python -m pytest $(SHARED_OUT) $(ARGS)
 
 test-gpu: jdk $(INSTALLED)  ## Run only the tests that need a CUDA device
 	$(VENV)/bin/python -m pytest -m gpu $(ARGS)

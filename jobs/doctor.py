@@ -76,8 +76,10 @@ def _python() -> Finding:
 
 
 def _java() -> Finding:
+    from .spark import connect
+
     found = _own_java()
-    if found.good or "SPARK_REMOTE" not in os.environ:
+    if found.good or connect.VARIABLE not in os.environ:
         return found
     return Finding(found.subject, True, f"{found.found}; jobs on a Spark Connect server need none here")
 

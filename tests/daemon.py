@@ -1,9 +1,9 @@
 """The process that forks the Python workers of the tests' own Spark, with all imported that each of them would import.
 
-Where a test needs a worker as a user's machine has it, Spark is another process's, and its daemon is Spark's own.
+Spark's own daemon imports nothing, for pandas and pyarrow start threads, which a fork does without: they are those of
+memory allocators, and workers were never found to miss them. Where a test needs workers as a user's machine has them,
+the daemon is Spark's: on clusters, in commands and on servers, but for those that are harmed in tests of faults.
 """
-
-import gc
 
 # What a wrapper imports to load its model and to answer, on a CPU.
 import mlflow.pyfunc  # noqa: F401
@@ -14,5 +14,4 @@ import pyarrow.parquet  # noqa: F401
 from pyspark import daemon
 
 if __name__ == "__main__":
-    gc.freeze()
     daemon.manager()

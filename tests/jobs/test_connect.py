@@ -17,6 +17,7 @@ from mlruns_fixture import LABELS, ODD, PLAIN
 from mlruns_fixture.build import Fixture
 from tests.clusters import ConnectServer, free_port, run_python
 
+LOOSE = ["--max-error-rate", "1", "--json"]
 VERSION = "models:/colours/Production"
 PHOTOS = PLAIN | {name: content for name, (content, _) in ODD.items()}
 COLUMNS = ["path", "prediction", "status", "error", "model_version", "model_digest"]
@@ -118,60 +119,74 @@ def test_jobs_on_a_server_answer_as_those_with_a_jvm_of_their_own(
     spark: SparkSession,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    labels = tmp_path / "labels.csv"
-    truth = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
-    labels.write_text("file,class_index\n" + "".join(f"{name},{index}\n" for name, index in truth.items()))
-    folder, loose = str(fixture.photos), ["--max-error-rate", "1", "--json"]
-    score, parquet = ["score", VERSION, *loose], ["--input", str(table), "--input-format", "parquet"]
-    evaluate = ["evaluate", VERSION, "--images", folder, "--labels", str(labels), "--json"]
-    compare = ["compare", VERSION, "models:/colours/Staging", "--input", folder, *loose]
+    score, parquet = ["score", VERSION, *LOOSE], ["--input", str(table), "--input-format", "parquet"]
     remote = ["--remote", server.url]
 
-    def on(name: str) -> list[str]:
-        return ["--output", str(tmp_path / name)]
+    def asked(place: str) -> list[list[str]]:
+        labels, photos, out = labelled(tmp_path), str(fixture.photos), tmp_path / place
+        return [
+            [*score, "--input", photos, "--output", f"{out}/folder"],
+            [*score, *parquet, "--output", f"{out}/bytes"],
+            ["evaluate", VERSION, "--images", photos, "--labels", labels, "--json"],
+            [
+                "compare",
+                VERSION,
+                "models:/colours/Staging",
+                "--input",
+                photos,
+                "--output",
+                f"{out}/both",
+                *LOOSE,
+            ],
+        ]
 
     far = commands(
         tmp_path,
-        [*score, "--input", folder, *on("folder"), *remote, "--conf", "spark.sql.session.timeZone=UTC"],
-        [*score, *parquet, *on("bytes"), *remote],
-        [*evaluate, *remote],
-        [*compare, *on("compared"), *remote],
-        [*score, *parquet, *on("bytes"), *remote],
-        [*score, *parquet, *on("odd"), "--output-format", "nosuchformat", *remote],
-        [*score, "--input", f"{folder}/nowhere", *on("odd"), *remote],
-        ["doctor", "models:/colours/1", "--json", *remote],
+        *([*command, *remote, "--conf", "spark.sql.session.timeZone=UTC"] for command in asked("far")),
+        [*score, *parquet, "--output", str(tmp_path / "far/bytes"), *remote],
+        [*score, *parquet, "--output", str(tmp_path / "odd"), "--output-format", "nosuchformat", *remote],
+        [*score, "--input", f"{fixture.photos}/nowhere", "--output", str(tmp_path / "odd"), *remote],
+        ["doctor", VERSION, "--json", *remote],
     )
-    here = [
-        near(capsys, command)
-        for command in (
-            [*score, "--input", folder, *on("folder-here")],
-            [*score, *parquet, *on("bytes-here")],
-            evaluate,
-            [*compare, *on("compared-here")],
-        )
-    ]
+    here = [near(capsys, command) for command in asked("here")]
 
-    assert rows(tmp_path / "folder") == rows(tmp_path / "folder-here")
-    assert {row["path"] for row in rows(tmp_path / "folder")} == set(PHOTOS)
-    assert rows(tmp_path / "bytes") == rows(tmp_path / "bytes-here")
-    for said, known in zip(far[:2], here[:2], strict=True):
-        document = said.document
-        for name in ("rows", "by_status", "model_version", "model_digest", "error_rate"):
-            assert document[name] == known[name]
-        assert mlflow.get_run(document["scoring_run_id"]).info.status == "FINISHED"
+    for name in ("folder", "bytes"):
+        assert rows(tmp_path / "far" / name) == rows(tmp_path / "here" / name)
+    assert {row["path"] for row in rows(tmp_path / "far" / "folder")} == set(PHOTOS)
+    check_documents([each.document for each in far[:4]], here)
+    check_refusals(far[4:7])
     assert "in one go" in far[0].err
-    over, own = far[2].document, here[2]
-    assert over["metrics"]["top1"] == own["metrics"]["top1"]
-    assert over["dataset_digest"] == own["dataset_digest"]
-    assert far[3].document["metrics"] == here[3]["metrics"]
-    assert [each.code for each in far[4:7]] == [2, 2, 2]
-    assert "There is something at" in far[4].err
-    assert "cannot write predictions as 'nosuchformat'" in far[5].err
-    assert "There is nothing at" in far[6].err
     tried = {finding["subject"]: finding["found"] for finding in far[7].document}
     assert "answers its 11 golden photos" in tried["f32"]
     assert not (tmp_path / "odd").exists()
     assert not [each for each in far if "Traceback" in each.err]
+
+
+def labelled(folder: Path) -> str:
+    """A CSV file of the plain photos' classes."""
+    labels = folder / "labels.csv"
+    truth = {name: LABELS.index(name.partition("-")[0]) for name in PLAIN}
+    labels.write_text("file,class_index\n" + "".join(f"{name},{index}\n" for name, index in truth.items()))
+    return str(labels)
+
+
+def check_documents(far: list[Any], here: list[Any]) -> None:
+    """Of two jobs, an evaluation and a comparison."""
+    for found, known in zip(far[:2], here[:2], strict=True):
+        for name in ("rows", "by_status", "model_version", "model_digest", "error_rate"):
+            assert found[name] == known[name]
+        assert mlflow.get_run(found["scoring_run_id"]).info.status == "FINISHED"
+    assert far[2]["metrics"]["top1"] == here[2]["metrics"]["top1"]
+    assert far[2]["dataset_digest"] == here[2]["dataset_digest"]
+    assert far[3]["metrics"] == here[3]["metrics"]
+
+
+def check_refusals(said: list[Said]) -> None:
+    """Of an output that is there, a format that nobody knows, and an input that is not there."""
+    assert [each.code for each in said] == [2, 2, 2]
+    assert "There is something at" in said[0].err
+    assert "cannot write predictions as 'nosuchformat'" in said[1].err
+    assert "There is nothing at" in said[2].err
 
 
 def test_what_needs_a_classic_session_is_refused_before_anything_is_written_and_then_the_variable_is_heard_of(

@@ -26,8 +26,8 @@ from tests.conftest import forget_mlflow_state
 ROOT = Path(__file__).parents[2]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/tutorial.md")}
 BIN = Path(sys.executable).parent
-# What readers have more time for: a job that is killed is killed sooner, and each worker imports for seconds.
-SHORTER = {"timeout -s KILL 15 ": "timeout -s KILL 5 ", "--master 'local[2]' ": "--master 'local[1]' "}
+# What readers have more time for: each worker imports for seconds.
+SHORTER = {"--master 'local[2]' ": "--master 'local[1]' "}
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
