@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +33,17 @@ class Fixture:
     golden: dict[int, dict[str, dict[str, float]]]
 
 
-def build(folder: Path) -> Fixture:
-    """Make it all in `folder`, which must be empty or not exist. Raises FileExistsError."""
+def build(folder: Path, database: Path | None = None) -> Fixture:
+    """Make it all in `folder`, which must be empty or not exist. Raises FileExistsError.
+
+    `database`: an empty registry's, of which a copy is used instead of migrating another.
+    """
     folder = folder.resolve()
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{str(folder)!r} is not empty; name a folder that is, or does not exist.")
     photos = draw_all(folder / "photos")
+    if database is not None:
+        shutil.copyfile(database, folder / "mlflow.db")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     registry = Registry(uri)
     for number, sharpness in VERSIONS.items():

@@ -1,5 +1,7 @@
 """Fixtures of all tests: real Spark, a real MLflow server, a SQLite registry of one's own, and no network."""
 
+import fcntl
+import functools
 import gc
 import os
 import shutil
@@ -241,6 +243,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
         "spark.driver.host": LOOPBACK,
         "spark.local.dir": str(folder / "local"),
         "spark.python.daemon.module": "tests.daemon",
+        # Hardly a query is asked twice here, and to compile each costs more than to run it. Clusters, servers and
+        # commands of their own compile, as users' jobs do.
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.codegen.wholeStage": "false",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.enabled": "false",
@@ -280,15 +286,34 @@ def mlflow_server(
 
 @pytest.fixture(scope="session")
 def registry_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty registry's database: the migrations take seconds, so they run once."""
+    """An empty registry's database: the migrations take seconds, so they run once, for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    database = folder / "registry-template.db"
+    with (folder / "registry-template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not database.exists():
+            _migrate(folder / "registry-template.new").replace(database)
+    return database
+
+
+def _migrate(database: Path) -> Path:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    folder = tmp_path_factory.mktemp("registry-template")
-    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
-        f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
-    )
-    store.engine.dispose()
-    return folder / "mlflow.db"
+    artifacts = (database.parent / "artifacts").as_uri()
+    SqlAlchemyStore(f"sqlite:///{database}", artifacts).engine.dispose()  # type: ignore[no-untyped-call]
+    return database
+
+
+@pytest.fixture(scope="session", autouse=True)
+def newest_schema() -> Iterator[None]:
+    """Ask MLflow's sixty migrations once which is the newest, and not for each database that a test opens."""
+    from mlflow.store.db import utils
+
+    with pytest.MonkeyPatch.context() as patched:
+        found = functools.cache(utils._get_latest_schema_revision)
+        patched.setattr(utils, "_get_latest_schema_revision", found)
+        yield
 
 
 def copy_registry(template: Path, folder: Path, artifacts: str) -> str:

@@ -13,9 +13,9 @@ from tests.conftest import forget_mlflow_state
 
 
 @pytest.fixture(scope="session")
-def colours_registry(tmp_path_factory: pytest.TempPathFactory) -> Fixture:
+def colours_registry(tmp_path_factory: pytest.TempPathFactory, registry_template: Path) -> Fixture:
     """Read only: version 1 of `colours` in Production, version 2 in Staging."""
-    return build(tmp_path_factory.mktemp("fixture") / "registry")
+    return build(tmp_path_factory.mktemp("fixture") / "registry", registry_template)
 
 
 @pytest.fixture

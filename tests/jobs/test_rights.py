@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
-from mlflow.server.auth.client import AuthServiceClient
 from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 
@@ -43,6 +42,8 @@ def server(colours_registry: Fixture, tmp_path_factory: pytest.TempPathFactory) 
         sign_in(patch, *AuthenticatedMlflowServer.ADMIN)
         packaged = Path(colours_registry.uri.removeprefix("sqlite:///")).parent / "packaged" / "1"
         Registry(guarded.url).register(packaged, "colours")
+        from mlflow.server.auth.client import AuthServiceClient  # here, for it imports all of MLflow's server
+
         client, users = MlflowClient(guarded.url), AuthServiceClient(guarded.url)
         for user in ("reader", "stranger"):
             users.create_user(user, PASSWORD)

@@ -122,20 +122,12 @@ def package(old_package: Path, tmp_path: Path) -> PackageMaker:
     return make
 
 
-@pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database after MLflow's migrations, which take seconds."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
-def sqlite_uri(migrated_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def sqlite_uri(registry_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A new registry in the test's own folder, artifacts below it."""
     home = tmp_path / "registry"
     home.mkdir()
-    shutil.copy(migrated_database, home / "mlflow.db")
+    shutil.copy(registry_template, home / "mlflow.db")
     monkeypatch.chdir(home)
     uri = f"sqlite:///{home / 'mlflow.db'}"
     MlflowClient(uri).create_experiment("stagewright", artifact_location=(home / "artifacts").as_uri())

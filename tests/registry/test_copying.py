@@ -36,11 +36,11 @@ BESIDE = Comparison(1, "shop", "ab12" * 16, "f" * 32, FIGURES.at, {"agreement": 
 
 
 @pytest.fixture
-def dev(migrated_database: Path, tmp_path: Path) -> Registry:
+def dev(registry_template: Path, tmp_path: Path) -> Registry:
     """Another registry than `reg`, which copies are made from; a password stands in its address."""
     (tmp_path / "dev").mkdir()
     file = tmp_path / "dev" / "mlflow.db"
-    shutil.copy(migrated_database, file)
+    shutil.copy(registry_template, file)
     MlflowClient(f"sqlite:///{file}").create_experiment("stagewright", (tmp_path / "dev" / "kept").as_uri())
     return Registry(f"sqlite:///{file}")
 

@@ -28,10 +28,10 @@ def moved(sqlite_reg: Registry, name: str, three_on_sqlite: None) -> Registry:
 
 
 @pytest.fixture
-def other(migrated_database: Path, tmp_path: Path) -> Registry:
+def other(registry_template: Path, tmp_path: Path) -> Registry:
     """Another registry, with three versions of `flowers` of which 3 is in Production."""
     file = tmp_path / "other.db"
-    shutil.copy(migrated_database, file)
+    shutil.copy(registry_template, file)
     make_three(f"sqlite:///{file}", "flowers")
     registry = Registry(f"sqlite:///{file}")
     registry.promote("flowers", 3, "Production")
