@@ -177,8 +177,13 @@ def _leave_out_pages(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in marked]
 
 
+# What is imported stays, and would be gone through for garbage again and again.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Collect garbage less often: all that is imported by now is gone through each time, and stays."""
+    """Collect garbage from now on, but less often, for the same reason."""
+    gc.enable()
     gc.set_threshold(50_000, 20, 50)
 
 
