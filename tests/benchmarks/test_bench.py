@@ -1,31 +1,16 @@
 """The benchmark in short: real processes of one core, a tiny model, few photos, whoever needs no extra package."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from benchmarks import preparation, results, run, scale, startup
+from benchmarks import results, run
 from benchmarks.processes import ContenderFailed, watch
-from registry import Registry
-from tests.conftest import copy_registry
+
+pytestmark = pytest.mark.usefixtures("migrated")
 
 SHORT = "--models colours --photos 20 --different 10 --repeats 1 --even --cores 1"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def migrated(registry_template: Path) -> Iterator[None]:
-    """Each benchmark makes a registry of its own, whose database need not be migrated each time."""
-
-    def made(uri: str) -> Registry:
-        folder = Path(uri.removeprefix("sqlite:///")).parent
-        return Registry(copy_registry(registry_template, folder, (folder / "mlruns" / "0").as_uri()))
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(preparation, "Registry", made)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +58,6 @@ def test_the_table_and_the_plot_have_every_contender_and_name_no_folder(
     assert f"openvino {measured.versions['openvino']}" in table
 
 
-@pytest.mark.timeout(600)
-def test_a_job_over_a_table_is_timed_and_its_memory_watched(tmp_path: Path) -> None:
-    assert scale.main(["--rows", "300", "--cores", "1", "--output", str(tmp_path)]) == 0
-
-    document = json.loads((tmp_path / "scale.json").read_text())
-    assert [job["rows"] for job in document["jobs"]] == [300]
-    assert all(job["samples"] and job["peak_megabytes"]["max_jvm"] > 50 for job in document["jobs"])
-    assert "| 300 |" in (tmp_path / "scale.md").read_text()
-    assert "<svg" in (tmp_path / "scale.svg").read_text()
-
-
 def test_an_unknown_contender_is_told_who_there_is(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="There is no contender dask; there are article"):
         run.main([*SHORT.split(), "--contenders", "dask", "--output", str(tmp_path)])
@@ -102,13 +76,3 @@ def test_a_process_that_is_left_behind_ends_with_its_contender(tmp_path: Path) -
     left = int((tmp_path / "log.txt").read_text())
     # Where nobody reaps orphans it stays as a zombie, which does nothing.
     assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
-
-
-def test_start_up_is_told_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
-    assert startup.main(["--model", "colours", "--repeats", "1", "--cores", "1"]) == 0
-    rows = [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines()[2:]]
-    seconds = {part.strip(): float(said.split()[0]) for part, said in rows}
-    whole = seconds.pop("all")
-    assert whole == pytest.approx(sum(seconds.values()), abs=0.05)
-    assert {"start the JVM and the session", "stop"} < seconds.keys()
-    assert min(seconds.values()) >= 0
