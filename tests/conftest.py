@@ -177,14 +177,15 @@ def _leave_out_pages(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in marked]
 
 
-# What is imported stays, and would be gone through for garbage again and again.
-gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Collect garbage from now on, but less often, for the same reason."""
-    gc.enable()
-    gc.set_threshold(50_000, 20, 50)
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage meanwhile, and less often afterwards: all that is imported now stays, and is gone through."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.hookimpl(optionalhook=True)
