@@ -57,7 +57,7 @@ bench-scale: jdk $(BENCH_INSTALLED)  ## Measure time and memory from 10^4 to 10^
 architectures: $(INSTALLED)  ## Try each architecture of torchvision and timm, and go on with docs/architectures.md
 	$(VENV)/bin/python -W ignore -m benchmarks.architectures $(ARGS)
 
-bench-smoke: jdk $(INSTALLED)  ## See in minutes whether all of them still run; its figures mean nothing
+bench-smoke: jdk $(INSTALLED)  ## See in minutes whether speed, scale and start-up still run; its figures mean nothing
 	$(VENV)/bin/python -m benchmarks $(SMOKE)
 	$(VENV)/bin/python -m pytest tests/benchmarks/smoke.py
 

@@ -291,10 +291,11 @@ def mlflow_server(
 
 
 @pytest.fixture(scope="session")
-def registry_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def registry_template(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
     """An empty registry's database: the migrations take seconds, so they run once, for all processes of a run."""
     base = tmp_path_factory.getbasetemp()
-    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    # Not by a variable, which a pytest that a test starts would have, too.
+    folder = base.parent if hasattr(pytestconfig, "workerinput") else base
     database = folder / "registry-template.db"
     with (folder / "registry-template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -313,7 +314,7 @@ def _migrate(database: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def newest_schema() -> Iterator[None]:
-    """Ask MLflow's sixty migrations once which is the newest, and not for each database that a test opens."""
+    """Ask MLflow's migrations once which is the newest, and not for each database that a test opens."""
     from mlflow.store.db import utils
 
     with pytest.MonkeyPatch.context() as patched:

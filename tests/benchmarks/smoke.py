@@ -1,4 +1,4 @@
-"""The other benchmarks in short, by `make bench-smoke`: whole jobs that show nothing but that they still run."""
+"""Scale and start-up in short, by `make bench-smoke`: whole jobs that show nothing but that they still run."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,14 @@ pytestmark = pytest.mark.usefixtures("migrated")
 
 @pytest.mark.timeout(600)
 def test_a_job_over_a_table_is_timed_and_its_memory_watched(tmp_path: Path) -> None:
-    assert scale.main(["--rows", "300", "--cores", "1", "--output", str(tmp_path)]) == 0
+    assert scale.main(["--rows", "300", "600", "--cores", "1", "--output", str(tmp_path)]) == 0
 
     document = json.loads((tmp_path / "scale.json").read_text())
-    assert [job["rows"] for job in document["jobs"]] == [300]
+    assert [job["rows"] for job in document["jobs"]] == [300, 600]
     assert all(job["samples"] and job["peak_megabytes"]["max_jvm"] > 50 for job in document["jobs"])
-    assert "| 300 |" in (tmp_path / "scale.md").read_text()
+    table = (tmp_path / "scale.md").read_text()
+    assert "| 300 |" in table
+    assert "2x the rows, from 300" in table
     assert "<svg" in (tmp_path / "scale.svg").read_text()
 
 

@@ -16,7 +16,7 @@ PHOTOS = 16
 # Harm done in one job; a soak does more.
 TIMES = 1
 # Readers share two cores with all that is harmed; those of a soak look more often.
-LOOKS_EVERY_S = 0.5
+LOOKS_EVERY_S = 0.2
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,8 @@ def sign_in(patch: pytest.MonkeyPatch, user: str, password: str = PASSWORD) -> N
 @pytest.fixture(scope="module")
 def server(colours_registry: Fixture, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its address. `reader` may READ the model and what it was registered in, and EDIT `mine`; `stranger` nothing."""
+    from mlflow.server.auth.client import AuthServiceClient  # here, for it imports all of MLflow's server
+
     folder = tmp_path_factory.mktemp("guarded")
     database = f"sqlite:///{folder / 'mlflow.db'}"
     with (
@@ -42,8 +44,6 @@ def server(colours_registry: Fixture, tmp_path_factory: pytest.TempPathFactory) 
         sign_in(patch, *AuthenticatedMlflowServer.ADMIN)
         packaged = Path(colours_registry.uri.removeprefix("sqlite:///")).parent / "packaged" / "1"
         Registry(guarded.url).register(packaged, "colours")
-        from mlflow.server.auth.client import AuthServiceClient  # here, for it imports all of MLflow's server
-
         client, users = MlflowClient(guarded.url), AuthServiceClient(guarded.url)
         for user in ("reader", "stranger"):
             users.create_user(user, PASSWORD)

@@ -5,9 +5,9 @@ from tests.pyfunc_models import fuzz
 
 
 def test_every_damaged_photo_becomes_a_row_within_its_share_of_time_and_memory() -> None:
-    found = fuzz.run(fuzz.Plan(photos=1_000, seed=7))
+    found = fuzz.run(fuzz.Plan(photos=1_500, seed=7))
     assert found.broken == []
-    assert len(found.readings) == 1_000
+    assert len(found.readings) == 1_500
     assert {one.format for one in found.readings} == {*(format.name for format in formats.FORMATS), "none"}
     assert {one.status for one in found.readings} >= {"ok", "truncated", "undecodable", "too_large"}
 

@@ -261,12 +261,13 @@ def test_the_module_stays_in_the_mode_that_it_was_in(tmp_path: Path) -> None:
 
 
 def small_mobilenet() -> torch.nn.Module:
-    """As mobilenet_v3_small, of four of its eleven blocks: one of each kind."""
+    """As mobilenet_v3_small, of five of its eleven blocks: one of each kind."""
     blocks = [
         InvertedResidualConfig(16, 3, 16, 16, True, "RE", 2, 1, 1.0),
         InvertedResidualConfig(16, 3, 72, 24, False, "RE", 2, 1, 1.0),
         InvertedResidualConfig(24, 3, 88, 24, False, "RE", 1, 1, 1.0),
         InvertedResidualConfig(24, 5, 96, 40, True, "HS", 2, 1, 1.0),
+        InvertedResidualConfig(40, 5, 240, 40, True, "HS", 1, 1, 1.0),
     ]
     return MobileNetV3(blocks, last_channel=64, num_classes=10)
 
