@@ -72,6 +72,35 @@ def test_a_command_line_is_understood_before_mlflow_torch_and_spark_are_imported
     assert said.splitlines()[-1] == "0 []"
 
 
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_the_command_ends_as_python_does_but_for_what_it_imported(code) -> None:
+    source = f"""
+        import atexit, os, threading, time
+        import jobs.__main__ as entry
+        atexit.register(lambda: print("cleaned up"))
+        threading.Thread(target=lambda: (time.sleep(0.2), print("the thread ended"))).start()
+        class Imported:
+            def __del__(self): os.write(1, b"taken apart")
+        entry.imported = Imported()
+        entry.main = lambda: {code}
+        entry.command()
+    """
+    ended = run_python(source, env={"PYTHONPATH": str(Path(__file__).parents[2])}, timeout_s=120)
+    assert (ended.returncode, ended.stdout) == (code, "the thread ended\ncleaned up\n")
+
+
+def test_a_command_whose_reader_has_gone_ends_with_a_code_that_says_so() -> None:
+    source = """
+        import os, sys
+        import jobs.__main__ as entry
+        os.close(1)
+        entry.main = lambda: print("to nobody") or 0
+        entry.command()
+    """
+    ended = run_python(source, env={"PYTHONPATH": str(Path(__file__).parents[2])}, timeout_s=120)
+    assert ended.returncode not in (0, None)
+
+
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     file = tmp_path / "weights.safetensors"
