@@ -19,7 +19,7 @@ from .shared import AS_JSON, BECAUSE, NAME, Size, answer, pairs, say
     metavar="FOLDER",
     help="A model as transformers or timm saves it, in place of all options down to --std.",
 )
-@click.option("--architecture", metavar="REF", help="torchvision:resnet50 or package.module:callable.")
+@click.option("--architecture", metavar="REF", help="torchvision:NAME, timm:NAME or package.module:callable.")
 @click.option(
     "--arg",
     "arguments",

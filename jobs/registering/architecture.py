@@ -3,7 +3,9 @@
 import ast
 import importlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +17,10 @@ from ..errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`torchvision:resnet50` or `package.module:callable`, and the arguments that it is called with."""
+    """`torchvision:resnet50`, `timm:vit_tiny_patch16_224` or `package.module:callable`, and what it is called with.
+
+    A library's names are those that its own `list_models()` gives, in torchvision those of detection too.
+    """
 
     reference: str
     arguments: tuple[str, ...] = ()
@@ -38,12 +43,11 @@ class Architecture:
         place, separator, path = self.reference.partition(":")
         if not separator or not place or not path:
             raise InputError(
-                f"{self.reference!r} is no architecture; write `torchvision:resnet50` or `package.module:callable`."
+                f"{self.reference!r} is no architecture; write `torchvision:resnet50`, "
+                "`timm:vit_tiny_patch16_224` or `package.module:callable`."
             )
         try:
-            found: Any = _torchvision() if place == "torchvision" else _own(place)
-            for name in path.split("."):
-                found = getattr(found, name)
+            return _in_library(place, path) or _in_module(place, path)
         except ImportError as error:
             raise InputError(
                 f"{place!r} cannot be imported: {error}. Is it installed, or in this folder?"
@@ -52,7 +56,6 @@ class Architecture:
             raise InputError(
                 f"There is no {path!r} in {place!r}: {error}. Is it another module, installed under the same name?"
             ) from error
-        return found
 
     def _arguments(self) -> tuple[list[Any], dict[str, Any]]:
         positional, named = [], {}
@@ -65,9 +68,31 @@ class Architecture:
         return positional, named
 
 
-def _torchvision() -> ModuleType:
-    """Installed, whatever lies in this folder."""
-    return importlib.import_module("torchvision.models")
+def _of_torchvision(name: str) -> Any:
+    models = importlib.import_module("torchvision.models")
+    return models.get_model_builder(name) if name in models.list_models() else None
+
+
+def _of_timm(name: str) -> Any:
+    timm = importlib.import_module("timm")
+    return partial(timm.create_model, name) if timm.is_model(name) else None
+
+
+# What makes the architecture that the library knows by this name; None where it knows none.
+_LIBRARIES: dict[str, Callable[[str], Any]] = {"torchvision": _of_torchvision, "timm": _of_timm}
+
+
+def _in_library(place: str, name: str) -> Any:
+    library = _LIBRARIES.get(place)
+    return library(name) if library else None
+
+
+def _in_module(place: str, path: str) -> Any:
+    """torchvision is the installed one, whatever lies in this folder."""
+    found: Any = importlib.import_module("torchvision.models") if place == "torchvision" else _own(place)
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
 
 
 def _own(place: str) -> ModuleType:

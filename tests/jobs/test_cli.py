@@ -156,7 +156,7 @@ def test_weights_from_a_training_checkpoint_are_found_in_it(fixture, tmp_path, c
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--architecture", "nonsense"], "write `torchvision:resnet50` or `package.module:callable`"),
+        (["--architecture", "nonsense"], "`timm:vit_tiny_patch16_224` or `package.module:callable`"),
         (["--architecture", "no_such_package:net"], "cannot be imported"),
         (["--architecture", "torchvision:resnet5000"], "There is no 'resnet5000'"),
         (["--arg", "colour=red"], "raised TypeError"),

@@ -187,6 +187,26 @@ def test_doctor_says_which_policies_are_in_force(fixture, tmp_path, monkeypatch)
     assert [finding.good for finding in doctor._models_policies()] == [False]
 
 
+@pytest.mark.parametrize(
+    ("reference", "made"),
+    [
+        ("torchvision:squeezenet1_0", "SqueezeNet"),
+        ("torchvision:ssdlite320_mobilenet_v3_large", "SSD"),  # of torchvision.models.detection
+        ("torchvision:detection.ssdlite320_mobilenet_v3_large", "SSD"),
+        ("timm:mobilenetv3_small_050", "MobileNetV3"),
+    ],
+)
+def test_an_architecture_has_the_name_that_its_library_gives_it(reference, made) -> None:
+    small = ("weights_backbone=None",) if "ssd" in reference else ()
+    assert type(Architecture(reference, small).build()).__name__ == made
+
+
+@pytest.mark.parametrize("place", ["torchvision", "timm"])
+def test_an_architecture_that_its_library_does_not_know_is_refused_by_name(place) -> None:
+    with pytest.raises(InputError, match=f"no 'resnet51' in '{place}'"):
+        Architecture(f"{place}:resnet51").build()
+
+
 def test_this_folder_replaces_nothing_that_is_installed(tmp_path, monkeypatch) -> None:
     """`json`, `torch` or `torchvision` of whoever sent the folder is not what a registration imports."""
     monkeypatch.chdir(tmp_path)
