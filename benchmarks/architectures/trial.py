@@ -67,7 +67,7 @@ def try_one(name: str, seconds: float) -> Tried:
         try:
             made = package(module, preprocess, into=Path(scratch) / "model", options=PackageOptions())
         except (ExportError, PackagingError) as error:
-            return replace(tried, reason=_first(str(error)))
+            return replace(tried, reason=_first(str(error)) + _rounding(module, preprocess))
         took = round(time.monotonic() - started, 1)
         return replace(_measured(tried, module, made / "artifacts" / "model", seconds), packaged_s=took)
 
@@ -147,12 +147,27 @@ def _speeds(engines: dict[str, Engine], images: np.ndarray[Any, Any], seconds: f
 
 
 def _of_torch(
-    module: torch.nn.Module, images: np.ndarray[Any, Any], spec: Preprocess
+    module: torch.nn.Module,
+    images: np.ndarray[Any, Any],
+    spec: Preprocess,
+    dtype: torch.dtype = torch.float32,
 ) -> np.ndarray[Any, Any]:
     with torch.no_grad():
-        outputs = module(torch.from_numpy(normalize(images, spec)))
+        outputs = module(torch.from_numpy(normalize(images, spec)).to(dtype))
     answer = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
     return np.asarray(answer)
+
+
+def _rounding(module: torch.nn.Module, preprocess: Preprocess) -> str:
+    """What float32 alone makes of the module's logits: in random weights rounding may grow beyond what is allowed."""
+    images = _noise(preprocess.output_size)[:1]
+    single = _of_torch(module, images, preprocess)
+    try:
+        double = _of_torch(module.double(), images, preprocess, torch.float64)
+    except Exception:  # it makes float32 of its own
+        return ""
+    share = float(np.abs(single - double).max() / np.abs(double).max())
+    return f" (torch's own float32 is {share:.1e} from its float64.)"
 
 
 def _speed(engine: Engine, images: np.ndarray[Any, Any], seconds: float) -> float:

@@ -162,7 +162,8 @@ def _check_parity(
             raise ExportError(
                 f"OpenVINO's graph gives {found.shape} with a relative difference of {difference:.2g} from torch "
                 f"on {len(images)} images (allowed: {PARITY_RELATIVE}). Does the module use random numbers, or "
-                "layers that act differently in training? It is exported in eval mode."
+                "layers that act differently in training? It is exported in eval mode. Or is it untrained? In random "
+                "weights rounding alone may grow so."
             )
     return int(wide.shape[1])
 
