@@ -26,6 +26,8 @@ from .. import machine
 SEED = 0
 ROUNDS = 3
 _REASON_CHARS = 300
+# Of weights that a library leaves at zero: as transformers are begun with.
+_SMALL_STD = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,11 @@ def build(name: str) -> tuple[torch.nn.Module, Preprocess]:
 
 def _settle(module: torch.nn.Module, preprocess: Preprocess) -> None:
     """Give batch normalisations the statistics of a batch: without, untrained activations fade layer by layer,
-    and the logits would be the last bias whatever the photo is."""
+    and the logits would be the last bias whatever the photo is. Nor may weights be all zero, as some libraries have
+    the last layer before it is trained."""
+    for weight in module.parameters():
+        if weight.dim() > 1 and not weight.any():
+            torch.nn.init.normal_(weight, std=_SMALL_STD)
     norms = [part for part in module.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.train()

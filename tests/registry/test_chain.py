@@ -26,9 +26,9 @@ from .conftest import make_three
 from .test_promotion import standing
 from .test_resolution import from_outside
 
-# Promoters that skip the vote leave 103 (SQLite) and 53 (PostgreSQL) faults in 15 rounds.
+# Promoters that skip the vote left 103 (SQLite) and 53 (PostgreSQL) faults in 15 rounds.
 # `make soak-registry` has 1,000 rounds.
-ROUNDS = 15
+ROUNDS = 10
 
 
 @pytest.mark.parametrize("which", ["sqlite_uri", "server_uri"], ids=["sqlite", "postgresql"])
