@@ -120,7 +120,6 @@ TOGETHER = {
     "commands as users run them": (
         "tests/project/test_readme.py",
         "tests/project/test_pages.py",
-        "tests/benchmarks/test_bench.py",
     ),
     "PostgreSQL and the MLflow server over it": ("tests/registry/",),
 }

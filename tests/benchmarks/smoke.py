@@ -1,13 +1,63 @@
-"""Scale and start-up in short, by `make bench-smoke`: whole jobs that show nothing but that they still run."""
+"""The benchmarks in short, by `make bench-smoke`: whole processes of one core, a tiny model, few photos.
+
+Their figures mean nothing; that contenders give the same labels does.
+"""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks import scale, startup
+from benchmarks import results, run, scale, startup
 
 pytestmark = pytest.mark.usefixtures("migrated")
+
+SHORT = "--models colours --photos 20 --different 10 --repeats 1 --even --cores 1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("documents")
+
+
+@pytest.fixture(scope="module")
+def measured(folder: Path) -> results.Invocation:
+    contenders = ["article", "inprocess-f32"]
+    assert run.main([*SHORT.split(), "--contenders", *contenders, "--output", str(folder)]) == 0
+    [invocation] = results.read(folder / "speed.json")
+    return invocation
+
+
+@pytest.mark.timeout(900)
+def test_all_contenders_give_the_articles_labels(measured: results.Invocation) -> None:
+    assert [(one.contender, one.same_labels) for one in measured.results] == [
+        ("article", 1.0),
+        ("inprocess-f32", 1.0),
+    ]
+
+
+def test_each_reading_has_both_sizes_and_the_memory_of_the_whole_tree(measured: results.Invocation) -> None:
+    for one in measured.results:
+        [reading] = one.readings
+        assert (reading.few, reading.many) == (4, 20)
+        assert min(reading.few_s, reading.many_s) > 0
+        assert reading.peak_megabytes["total"] > 100
+    spark = measured.result("article")
+    assert spark is not None
+    assert {"driver", "jvm", "workers"} <= spark.readings[0].peak_megabytes.keys()
+
+
+def test_the_table_and_the_plot_have_every_contender_and_name_no_folder(
+    measured: results.Invocation, folder: Path
+) -> None:
+    table, plot = (folder / "speed.md").read_text(), (folder / "speed.svg").read_text()
+
+    for one in measured.results:
+        assert f"| {one.contender} |" in table
+    assert "<svg" in plot
+    assert all(str(folder.parent) not in text for text in (table, (folder / "speed.json").read_text()))
+    assert measured.machine["cpu"] in table
+    assert f"openvino {measured.versions['openvino']}" in table
 
 
 @pytest.mark.timeout(600)

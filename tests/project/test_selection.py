@@ -53,7 +53,7 @@ def pytest_run(folder: Path, suite: str, *options: str) -> Finished:
     [
         ((), 0, ("1 passed, 1 skipped, 1 deselected, 1 xfailed",)),
         (
-            ("--no-skips", *SHARED_OUT),
+            ("--no-skips", *SHARED_OUT, "-n", "1"),
             1,
             (
                 "1 failed, 1 passed, 1 xfailed",
@@ -73,7 +73,7 @@ def test_a_gpu_test_is_deselected_and_a_skip_fails_only_where_skips_are_forbidde
 
 
 def test_a_module_that_skips_itself_fails_where_skips_are_forbidden(tmp_path: Path) -> None:
-    finished = pytest_run(tmp_path, MODULE_THAT_SKIPS_ITSELF, "--no-skips", *SHARED_OUT)
+    finished = pytest_run(tmp_path, MODULE_THAT_SKIPS_ITSELF, "--no-skips", *SHARED_OUT, "-n", "1")
 
     assert finished.returncode == 1
     assert "skipped, which --no-skips forbids" in finished.stdout
