@@ -167,10 +167,10 @@ def _of_torch(
 def _rounding(module: torch.nn.Module, preprocess: Preprocess) -> str:
     """What float32 alone makes of the module's logits: in random weights rounding may grow beyond what is allowed."""
     images = _noise(preprocess.output_size)[:1]
-    single = _of_torch(module, images, preprocess)
     try:
+        single = _of_torch(module, images, preprocess)
         double = _of_torch(module.double(), images, preprocess, torch.float64)
-    except Exception:  # it makes float32 of its own
+    except Exception:  # it answers otherwise than with logits, or makes float32 of its own
         return ""
     share = float(np.abs(single - double).max() / np.abs(double).max())
     return f" (torch's own float32 is {share:.1e} from its float64.)"
