@@ -5,6 +5,9 @@
 .PHONY: help demo test test-gpu test-pages docs soak-registry soak-fuzz soak-faults bench bench-addresses bench-scale \
   bench-smoke architectures check format clean jdk
 
+# Where it is set, each of the hundreds of processes of a run compiles all of this project's files again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV ?= .venv
 ARGS ?=
 # Processes that share out the test files; make test TESTERS=0 runs all in one, for --pdb and -s.

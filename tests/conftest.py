@@ -46,6 +46,7 @@ _FOREIGN = (
     "SPARK_CONF_DIR",
     "PYSPARK_SUBMIT_ARGS",
     "PYSPARK_DRIVER_PYTHON",
+    "PYTHONDONTWRITEBYTECODE",  # each of the hundreds of processes would compile all of this project's files again
 )
 
 

@@ -7,6 +7,7 @@ in the background; from then on each JVM maps that file. Without it, all is as i
 
 import fcntl
 import hashlib
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +57,8 @@ def make_archive(target: Path) -> None:
             return
         for older in target.parent.glob("*.jsa"):
             older.unlink()
+        for unfinished in target.parent.glob("tmp*"):  # of a making that was ended
+            shutil.rmtree(unfinished)
         class_archive.write(target, "tests.jvm")
 
 

@@ -37,7 +37,11 @@ def download(repository: Any, into: Path, what: str) -> None:
 
 
 def _until_the_first_fault(repository: Any, into: Path) -> None:
-    """MLflow tries each file, and waits for each, however many failed before. Raises what the first one raised."""
+    """MLflow tries each file, and waits for each, however many failed before. Raises what the first one raised.
+
+    Where it is a listing that failed, MLflow does not wait for the files it had begun: they would be written while
+    their folder is being removed.
+    """
     faults: list[Exception] = []
     source = repository
     while hasattr(
@@ -63,6 +67,7 @@ def _until_the_first_fault(repository: Any, into: Path) -> None:
             raise faults[0] from None
         raise
     finally:
+        source.thread_pool.shutdown(cancel_futures=True)
         del source._download_file
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,6 +81,44 @@ def test_a_store_that_says_less_than_it_sends_is_found_out_and_nothing_is_kept(
         sqlite_reg.fetch(version, tmp_path / "into")
     assert started != []
     assert list((tmp_path / "into").iterdir()) == []
+
+
+class Halting(ArtifactRepository):
+    """A store whose second listing of a folder fails while the file that was listed before it is on its way."""
+
+    def __init__(self) -> None:
+        super().__init__("made-up://store")
+        self.on_its_way, self.failed = threading.Event(), threading.Event()
+        self.listed: list[str | None] = []
+
+    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
+        self.listed.append(path)
+        if path != "folder":
+            return [FileInfo("file", False, 4), FileInfo("folder", True, None)]
+        if self.listed.count(path) > 1:
+            assert self.on_its_way.wait(60)
+            self.failed.set()
+            raise ConnectionError("hung up")
+        return [FileInfo("folder/file", False, 4)]
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        self.on_its_way.set()
+        assert self.failed.wait(60)
+        time.sleep(0.2)
+        Path(local_path).write_text("late")
+
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
+        raise NotImplementedError
+
+    def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
+        raise NotImplementedError
+
+
+def test_nothing_is_written_any_more_once_a_download_has_failed(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match="hung up"):
+        downloads.download(Halting(), tmp_path, "models:/m/1")
+    assert (tmp_path / "file").read_text() == "late"
+    shutil.rmtree(tmp_path)
 
 
 class Endless(NamedTuple):
