@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-gpu test-pages docs soak-registry soak-fuzz soak-faults bench bench-addresses bench-scale \
+.PHONY: help demo test test-gpu test-pages docs soak-registry soak-fuzz soak-faults soak-smoke bench bench-addresses bench-scale \
   bench-smoke architectures check format clean jdk
 
 # Where it is set, each of the hundreds of processes of a run compiles all of this project's files again.
@@ -47,6 +47,9 @@ soak-fuzz: $(INSTALLED)  ## Read 300,000 damaged photos, Pillow's own bad ones a
 
 soak-faults: jdk $(INSTALLED)  ## Kill, stop and starve jobs and judge what is left; ARGS='--rounds 20 --seed 0 --fault driver'
 	$(VENV)/bin/python -W ignore -m tests.faults.soak $(ARGS)
+
+soak-smoke: jdk $(INSTALLED)  ## One short round of each fault that is too slow for make test
+	$(VENV)/bin/python -m pytest tests/jobs/long_faults.py
 
 bench: jdk $(BENCH_INSTALLED)  ## Measure speed beside what users pick instead: make bench ARGS='--models resnet18'
 	$(VENV)/bin/python -m benchmarks $(ARGS)

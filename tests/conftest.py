@@ -35,6 +35,7 @@ _ENVIRONMENT = {
     "PYSPARK_PYTHON": sys.executable,  # else the workers run whichever python3 comes first in PATH
     "PYTHONUNBUFFERED": "1",
     "OMP_WAIT_POLICY": "PASSIVE",  # more threads than cores would wait for one another by spinning
+    "OPENBLAS_NUM_THREADS": "1",  # its threads spin when they begin, in each process that imports numpy
     **jvm.environment(),
 }
 _FOREIGN = (

@@ -56,10 +56,10 @@ weights, and batch normalisations that have seen a batch of noise: packaged, and
 torch. `make architectures` goes on where it was stopped, `ARGS=--again` begins anew. {good} of {done} that were tried
 can be packaged; {wanted} are to be tried.
 
-`difference` is the largest of a logit, as a share of the largest logit, on 8 images of noise. Speeds are photos a
-second of the engine alone in one process, without decoding, on: {cpus}. The two precisions are measured by turns,
-three times, and the medians told; other work may have run meanwhile. They are for comparing f32 with bf16 in one line,
-and no benchmark.
+`difference` is the largest of a logit, as a share of the largest logit, on 8 images of noise (of the slowest, on one).
+Speeds are photos a second of the engine alone in one process, without decoding, on: {cpus}. The two precisions are
+measured by turns, three times, and the medians told; other work may have run meanwhile. They are for comparing f32 with
+bf16 in one line, and no benchmark.
 
 | architecture | parameters | photos | packaged | difference | f32 | bf16 | bf16 / f32 |
 |---|---:|---|---:|---:|---:|---:|---:|"""

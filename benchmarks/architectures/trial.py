@@ -25,6 +25,9 @@ from .. import machine
 
 SEED = 0
 ROUNDS = 3
+BATCH = 8
+# Of the seconds of a measurement, what a batch may take; the largest networks would take many minutes of photos.
+SLOW = 5
 _REASON_CHARS = 300
 # Of weights that a library leaves at zero: as transformers are begun with.
 _SMALL_STD = 0.02
@@ -128,8 +131,8 @@ _BUILDERS: dict[str, Callable[[str], tuple[torch.nn.Module, Preprocess]]] = {
 
 def _measured(tried: Tried, module: torch.nn.Module, graphs: Path, seconds: float) -> Tried:
     here = Device("cpu", threads=threads())
-    images = _noise(tried.size)
     engines = {"f32": open_engine(graphs, here, Precision.F32)}
+    images = _batch(engines["f32"], tried.size, seconds)
     found = engines["f32"].submit(images)()
     expected = _of_torch(module, images, Preprocess.from_json((graphs / PREPROCESS).read_text()))
     difference = float(np.abs(found - expected).max() / np.abs(expected).max())
@@ -139,8 +142,17 @@ def _measured(tried: Tried, module: torch.nn.Module, graphs: Path, seconds: floa
     return replace(tried, difference=difference, f32=speeds["f32"], bf16=speeds.get("bf16"))
 
 
+def _batch(engine: Engine, size: tuple[int, int], seconds: float) -> np.ndarray[Any, Any]:
+    """What is measured with: a batch, or one photo where a batch would take much longer than `seconds`."""
+    images = _noise(size)
+    started = time.perf_counter()
+    engine.submit(images[:1])()
+    took = time.perf_counter() - started
+    return images if took * len(images) < SLOW * seconds else images[:1]
+
+
 def _noise(size: tuple[int, int]) -> np.ndarray[Any, Any]:
-    return np.random.default_rng(SEED).integers(0, 256, (8, *size, 3), dtype=np.uint8)
+    return np.random.default_rng(SEED).integers(0, 256, (BATCH, *size, 3), dtype=np.uint8)
 
 
 def _speeds(engines: dict[str, Engine], images: np.ndarray[Any, Any], seconds: float) -> dict[str, float]:

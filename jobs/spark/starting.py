@@ -3,6 +3,7 @@
 Only a local master: a cluster is not to hear of a job before it is known that there will be one.
 """
 
+import gc
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -89,7 +90,11 @@ def _warm(spark: SparkSession) -> None:
 
 
 def _imported(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for name in IMPORTS:
-        with suppress(ImportError):
-            import_module(name)
+    gc.disable()  # what is imported stays, and each look for garbage would go through it
+    try:
+        for name in IMPORTS:
+            with suppress(ImportError):
+                import_module(name)
+    finally:
+        gc.enable()
     yield from rows

@@ -17,7 +17,7 @@ from ..transforms.preprocess import Preprocess
 from ..worker.choices import DecodeChoice
 from ..worker.image_model import ImageModel
 from ..worker.proving import by_pillow
-from ..worker.self_test import (
+from ..worker.selftest import (
     GoldenPhoto,
     Infer,
     SelfTest,

@@ -24,7 +24,7 @@ from . import model_store, needs, own_code, pipeline, proving, settings
 from .choices import ContentChoice, DecodeChoice
 from .own_code import OwnCode
 from .photo_reader import PhotoReader
-from .self_test import SelfTest
+from .selftest import SelfTest
 from .settings import Setting, Value
 from .spec import EXACT, ModelSpec
 

@@ -11,7 +11,7 @@ from ..transforms.compiled_resample import COMPILER, Compiler
 from ..transforms.preprocess import Preprocess
 from ..transforms.usual_photo import Photo
 from .choices import DecodeChoice
-from .self_test import SelfTest, Way, once
+from .selftest import SelfTest, Way, once
 
 
 class Reader(Protocol):

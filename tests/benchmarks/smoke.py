@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import results, run, scale, startup
+from benchmarks.architectures.__main__ import main as try_architectures
 
 pytestmark = pytest.mark.usefixtures("migrated")
 
+TINY = "timm:test_resnet"
 SHORT = "--models colours --photos 20 --different 10 --repeats 1 --even --cores 1"
 
 
@@ -81,3 +83,18 @@ def test_start_up_is_told_part_by_part(capsys: pytest.CaptureFixture[str]) -> No
     assert whole == pytest.approx(sum(seconds.values()), abs=0.05)
     assert {"start the JVM and the session", "stop"} < seconds.keys()
     assert min(seconds.values()) >= 0
+
+
+def test_what_can_be_packaged_is_measured_and_nothing_is_done_twice(tmp_path: Path) -> None:
+    record, table = tmp_path / "there" / "record.json", tmp_path / "table.md"
+    asked = ["--record", str(record), "--table", str(table), "--seconds", "0.1", "--only", TINY]
+    assert try_architectures(asked) == 0
+    [tiny] = json.loads(record.read_text())["architectures"]
+    assert (tiny["name"], tiny["reason"]) == (TINY, "")
+    assert 0 < tiny["difference"] < 1e-3
+    assert tiny["f32"] > 0
+    assert tiny["parameters"] > 1000
+    assert f"| `{TINY}` |" in table.read_text()
+    before = record.read_bytes()
+    assert try_architectures(asked) == 0
+    assert record.read_bytes() == before

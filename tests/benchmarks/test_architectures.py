@@ -1,32 +1,11 @@
-"""The table of architectures in short: one tiny model, one that is none, and going on where it was."""
-
-import json
-from pathlib import Path
+"""The table of architectures: one that is none, and what is tried; `smoke.py` tries a tiny one."""
 
 import pytest
 import torch
 
-from benchmarks.architectures.__main__ import main
 from benchmarks.architectures.names import all_names
 from benchmarks.architectures.record import as_table
 from benchmarks.architectures.trial import Tried, build, try_one
-
-TINY = "timm:test_resnet"
-
-
-def test_what_can_be_packaged_is_measured_and_nothing_is_done_twice(tmp_path: Path) -> None:
-    record, table = tmp_path / "there" / "record.json", tmp_path / "table.md"
-    asked = ["--record", str(record), "--table", str(table), "--seconds", "0.1", "--only", TINY]
-    assert main(asked) == 0
-    [tiny] = json.loads(record.read_text())["architectures"]
-    assert (tiny["name"], tiny["reason"]) == (TINY, "")
-    assert 0 < tiny["difference"] < 1e-3
-    assert tiny["f32"] > 0
-    assert tiny["parameters"] > 1000
-    assert f"| `{TINY}` |" in table.read_text()
-    before = record.read_bytes()
-    assert main(asked) == 0
-    assert record.read_bytes() == before
 
 
 def test_what_cannot_be_packaged_says_why() -> None:

@@ -18,5 +18,7 @@ FAULTS = (
     *registry_harmed.FAULTS,
     *surroundings.FAULTS,
 )
+SHORT = tuple(fault for fault in FAULTS if not fault.long)
+LONG = tuple(fault for fault in FAULTS if fault.long)
 # Only in a soak, and only for root.
 OF_ROOT = volumes.FAULTS

@@ -123,7 +123,7 @@ def while_it_follows(work: Work, chance: Random, most: int) -> Injected:
 
 
 FAULTS = (
-    Fault("driver killed at a random instant", _GOES_ON, at_random, 10),
+    Fault("driver killed at a random instant", _GOES_ON, at_random, 10, long=True),
     Fault("driver killed before the first chunk", _GOES_ON, before_the_first_chunk, 10),
     Fault("driver killed between the last chunk and the last record", _GOES_ON, before_the_last_word, 5),
     Fault("driver killed before or after a write", _GOES_ON, at_each_word, 20),

@@ -26,7 +26,8 @@ class Injected:
 class Fault:
     """`outcome`: what becomes of the job, in words. `run` does the harm and has the job completed.
 
-    `times`: how often it does harm in one job of a soak, at most; `at_most`: rounds, where one is slow.
+    `times`: how often it does harm in one job of a soak, at most; `at_most`: rounds, where one is slow. `long`: too
+    slow for `make test`; another one of its kind is played there.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Fault:
     run: Callable[[Work, Random, int], Injected]
     times: int
     at_most: int = 1_000_000
+    long: bool = False
 
 
 def completed(work: Work, times: int, since: float, left: tuple[str, ...] = ()) -> Injected:

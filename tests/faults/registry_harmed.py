@@ -106,6 +106,7 @@ FAULTS = (
         silent,
         1,
         at_most=20,
+        long=True,
     ),
     Fault(
         "registry's server killed at resolve, download, start or final record",

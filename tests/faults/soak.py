@@ -1,4 +1,4 @@
-"""Faults, round after round: `make soak-faults`, and one round of each in the suite.
+"""Faults, round after round: `make soak-faults`; a round of most in `make test`, of the others in `make soak-smoke`.
 
 What was found is kept in `build/faults/rounds.jsonl`, a line a round, so that a soak that is stopped goes on when it is
 started again; the table in `docs/reliability.md` is made of it.

@@ -23,7 +23,7 @@ from pyfunc_models.packaging import PackageOptions, PackagingError, golden_photo
 from pyfunc_models.packaging.golden_photos import draw
 from pyfunc_models.worker import manifest
 from pyfunc_models.worker.image_model import OwnCode
-from pyfunc_models.worker.self_test import relative_difference
+from pyfunc_models.worker.selftest import relative_difference
 from tests.pyfunc_models.own_code import refuse_tall_photos
 
 FILE = "artifacts/model/self-test.json"
@@ -126,7 +126,7 @@ def test_it_is_asked_once_for_each_process_and_choice(
 ) -> None:
     model = changed(lambda said: said["made_on"].update(processor="asked once"))
     asked: list[str] = []
-    room_of_test = room(model, "worker.self_test").SelfTest
+    room_of_test = room(model, "worker.selftest").SelfTest
     original = room_of_test.check_pixels
     monkeypatch.setattr(
         room_of_test,
@@ -188,7 +188,7 @@ def test_a_version_with_reduced_decoding_is_tested_in_both(tmp_path: Path) -> No
     assert model.predict(RED, params={"decode": "reduced"})["label"].tolist() == ["red"]
     model.unwrap_python_model().test_itself("f32", "reduced")
     model.unwrap_python_model().golden.photos[0].decoded["reduced"] = "0" * 64
-    room(model, "worker.self_test")._passed.clear()
+    room(model, "worker.selftest")._passed.clear()
     with pytest.raises(RuntimeError, match="the decoder"):
         model.predict(RED, params={"decode": "reduced"})
 
