@@ -19,6 +19,7 @@ from pyfunc_models import Preprocess, normalize
 from pyfunc_models.engines import Engine, EngineUnavailable, Precision, open_engine
 from pyfunc_models.engines.device import Device, threads
 from pyfunc_models.packaging import ExportError, PackageOptions, PackagingError, package
+from pyfunc_models.packaging.export import OutputsDiffer
 from pyfunc_models.worker.image_model import PREPROCESS
 
 from .. import machine
@@ -72,7 +73,8 @@ def try_one(name: str, seconds: float) -> Tried:
         try:
             made = package(module, preprocess, into=Path(scratch) / "model", options=PackageOptions())
         except (ExportError, PackagingError) as error:
-            return replace(tried, reason=_first(str(error)) + _rounding(module, preprocess))
+            rounding = _rounding(module, preprocess) if isinstance(error, OutputsDiffer) else ""
+            return replace(tried, reason=_first(str(error)) + rounding)
         took = round(time.monotonic() - started, 1)
         return replace(_measured(tried, module, made / "artifacts" / "model", seconds), packaged_s=took)
 

@@ -24,6 +24,10 @@ class ExportError(ValueError):
     """The module cannot become a graph that runs without its code; says which operation and what to do."""
 
 
+class OutputsDiffer(ExportError):
+    """OpenVINO's graph answers otherwise than torch."""
+
+
 class ScoringGraph(torch.nn.Module):
     """uint8 [N, H, W, 3] RGB -> float32 [N, D]: scale, normalise and the module, in one graph.
 
@@ -159,7 +163,7 @@ def _check_parity(
         scale = max(1.0, float(np.abs(expected).max()))
         difference = float(np.abs(expected - found).max()) / scale
         if found.shape != expected.shape or not difference <= PARITY_RELATIVE:
-            raise ExportError(
+            raise OutputsDiffer(
                 f"OpenVINO's graph gives {found.shape} with a relative difference of {difference:.2g} from torch "
                 f"on {len(images)} images (allowed: {PARITY_RELATIVE}). Does the module use random numbers, or "
                 "layers that act differently in training? It is exported in eval mode. Or is it untrained? In random "

@@ -85,7 +85,9 @@ def _ended(work: Work, driver: Driver, times: int, since: float) -> Injected:
 
 
 FAULTS = (
-    Fault("executor JVM killed", "Spark starts another one", executor_killed, 3),
-    Fault("executor stopped, and continued later", "another one does its tasks", executor_stopped, 1),
+    Fault("executor JVM killed", "Spark starts another one", executor_killed, 3, long=True),
+    Fault(
+        "executor stopped, and continued later", "another one does its tasks", executor_stopped, 1, long=True
+    ),
     Fault("worker stopped, speculation on", "whoever is first makes the chunk", worker_stopped, 3, long=True),
 )

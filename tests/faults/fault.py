@@ -27,7 +27,7 @@ class Fault:
     """`outcome`: what becomes of the job, in words. `run` does the harm and has the job completed.
 
     `times`: how often it does harm in one job of a soak, at most; `at_most`: rounds, where one is slow. `long`: too
-    slow for `make test`; another one of its kind is played there.
+    slow for `make test`, and played by `make soak-smoke`.
     """
 
     name: str

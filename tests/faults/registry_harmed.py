@@ -114,5 +114,6 @@ FAULTS = (
         killed,
         1,
         at_most=8,
+        long=True,
     ),
 )

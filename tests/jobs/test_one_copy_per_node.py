@@ -19,7 +19,7 @@ from tests import leash
 from tests.clusters import SparkCluster, run_python
 
 PHOTOS = len(PLAIN) + len(ODD)
-JOBS = int(os.environ.get("STAGEWRIGHT_JOBS_IN_A_ROW", "3"))
+JOBS = int(os.environ.get("STAGEWRIGHT_JOBS_IN_A_ROW", "2"))
 MEGABYTE = 1024 * 1024
 
 MANY_JOBS = """

@@ -28,7 +28,7 @@ from .test_resolution import from_outside
 
 # Promoters that skip the vote left 103 (SQLite) and 53 (PostgreSQL) faults in 15 rounds.
 # `make soak-registry` has 1,000 rounds.
-ROUNDS = 10
+ROUNDS = 5
 
 
 @pytest.mark.parametrize("which", ["sqlite_uri", "server_uri"], ids=["sqlite", "postgresql"])
