@@ -68,6 +68,10 @@ bf16 in one line, and no benchmark.
 def _line(one: Tried) -> str:
     ratio = f"{one.bf16 / one.f32:.2f}" if one.f32 and one.bf16 else ""
     size = f"{one.size[0]} x {one.size[1]}"
-    speeds = " | ".join("" if speed is None else f"{speed:,.1f}" for speed in (one.f32, one.bf16))
+    speeds = " | ".join("" if speed is None else _speed(speed) for speed in (one.f32, one.bf16))
     packaged = f"{one.parameters / 1e6:,.1f} M | {size} | {one.packaged_s:,.0f} s"
     return f"| `{one.name}` | {packaged} | {one.difference or 0:.1e} | {speeds} | {ratio} |"
+
+
+def _speed(photos: float) -> str:
+    return f"{photos:,.1f}" if photos >= 1 else f"{photos:.3g}"

@@ -202,7 +202,7 @@ def _speed(engine: Engine, images: np.ndarray[Any, Any], seconds: float) -> floa
             count += len(images)
     for wait in pending:
         wait()
-    return round((count + len(images) * len(pending)) / (time.perf_counter() - started), 1)
+    return float(f"{(count + len(images) * len(pending)) / (time.perf_counter() - started):.4g}")
 
 
 def _first(text: str) -> str:

@@ -32,7 +32,7 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any], *, leaves_runs
 
     `given` are the options of RUNNING. With `leaves_runs` runs whose process is gone stay as they are.
     """
-    from ..spark import connect, faults, starting
+    from ..spark import connect, faults, starting, waiting
 
     asked, verbose = (given["master"], pairs(given["conf"], "--conf")), given["verbose"]
     try:
@@ -50,7 +50,8 @@ def carry_out(load: Callable[[], Command], given: dict[str, Any], *, leaves_runs
             with faults.explained(faults.AGAIN):
                 spark = start.session(*_settings(subject, *asked, say))
                 interrupts.as_before_spark()
-                done = run(spark, registry, job, say, subject)
+                with waiting.told_of(spark, say):
+                    done = run(spark, registry, job, say, subject)
     except ErrorBudgetExceeded as error:
         answer(error.report.document(), error.report.lines(), given["as_json"])
         raise

@@ -90,12 +90,13 @@ def _at_rest(work: Work) -> None:
 
 FAULTS = (
     Fault("decoder crashes (SIGSEGV)", "Spark tries the task again", crash, 3),
-    Fault("decoder hangs, its worker is killed", "Spark tries the task again", hang, 1),
+    Fault("decoder hangs, its worker is killed", "Spark tries the task again", hang, 1, long=True),
     Fault(
         "driver killed in the midst of chunks",
         "at most a chunk a core is scored again",
         work_lost,
         20,
         at_most=10,
+        long=True,
     ),
 )

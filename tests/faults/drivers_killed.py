@@ -134,5 +134,6 @@ FAULTS = (
         "the old output stays until the new one is whole",
         while_it_follows,
         5,
+        long=True,
     ),
 )

@@ -93,5 +93,12 @@ FAULTS = (
     Fault("same job started twice at once", "one works, the other says who does", twice_at_once, 1),
     Fault("clock moved", "no matter", clock_moved, 2),
     Fault("artifact truncated", "refused, and nothing is written", artifact_truncated, 1, at_most=15),
-    Fault("stage flipped", "the job keeps the version that it began with", stage_flipped, 50, at_most=6),
+    Fault(
+        "stage flipped",
+        "the job keeps the version that it began with",
+        stage_flipped,
+        50,
+        at_most=6,
+        long=True,
+    ),
 )

@@ -1,6 +1,6 @@
 """A short round of most faults of `make soak-faults`, on jobs that share a warm JVM.
 
-`make soak-smoke` plays those that are left out here: on a cluster, with a registry's server, at random instants.
+`make soak-smoke` plays those that are left out here: on a cluster, with a registry's server, and others that take long.
 """
 
 import shutil
