@@ -27,8 +27,8 @@ from .. import machine
 SEED = 0
 ROUNDS = 3
 BATCH = 8
-# Of the seconds of a measurement, what a batch may take; the largest networks would take many minutes of photos.
-SLOW = 5
+# How many times as long as a measurement a batch may take: the largest networks would take many minutes.
+LONGEST_BATCH = 5
 _REASON_CHARS = 300
 # Of weights that a library leaves at zero: as transformers are begun with.
 _SMALL_STD = 0.02
@@ -150,7 +150,7 @@ def _batch(engine: Engine, size: tuple[int, int], seconds: float) -> np.ndarray[
     started = time.perf_counter()
     engine.submit(images[:1])()
     took = time.perf_counter() - started
-    return images if took * len(images) < SLOW * seconds else images[:1]
+    return images if took * len(images) < LONGEST_BATCH * seconds else images[:1]
 
 
 def _noise(size: tuple[int, int]) -> np.ndarray[Any, Any]:

@@ -1,5 +1,6 @@
 """Spark starts while a command does something else, and a command that is refused leaves nothing of it."""
 
+import gc
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -102,3 +103,19 @@ def _is_of(process: Path, temporary: Path) -> bool:
         return str(temporary).encode() in (process / "environ").read_bytes()
     except OSError:
         return False
+
+
+def test_a_worker_looks_for_garbage_again_once_it_has_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(starting, "import_module", lambda name: seen.append(gc.isenabled()))
+    assert list(starting._imported(iter([]))) == []
+    assert seen == [False] * len(starting.IMPORTS)
+    assert gc.isenabled()
+
+    def broken(name: str) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(starting, "import_module", broken)
+    with pytest.raises(OSError, match="no room"):
+        list(starting._imported(iter([])))
+    assert gc.isenabled()

@@ -54,12 +54,20 @@ def test_stages_that_wait_without_a_task_are_told_of_once_and_again_when_it_happ
     assert after(500, None) == 2
 
 
-def test_a_session_that_ends_meanwhile_is_no_fault(clock: list[float]) -> None:
-    cluster = Cluster()
-    wait = waiting.Wait(cluster, pytest.fail, lambda: clock[0])  # type: ignore[arg-type]
+def test_what_a_session_that_ends_meanwhile_does_not_answer_is_no_fault_and_the_wait_goes_on(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, said = Cluster(), []
+    wait = waiting.Wait(cluster, said.append, lambda: clock[0])  # type: ignore[arg-type]
     cluster.active = [0]
-    cluster.getStageInfo = None  # type: ignore[assignment,method-assign]
     wait.look()
+    with monkeypatch.context() as gone:
+        gone.setattr(cluster, "getStageInfo", None)  # whoever calls it fails
+        clock[0] += waiting.PATIENCE_S
+        wait.look()
+    assert said == []
+    wait.look()
+    assert len(said) == 1
 
 
 def test_a_local_master_waits_for_nobody(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:

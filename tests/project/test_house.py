@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
 
@@ -45,6 +46,14 @@ def test_no_files_import_each_other_in_a_circle(draw_house: ModuleType, package:
 
 def test_no_circle_runs_through_several_packages(draw_house: ModuleType) -> None:
     assert draw_house.house(ROOT).circles == []
+
+
+@pytest.mark.parametrize("package", ["registry", "pyfunc_models", "jobs"])
+def test_no_file_has_a_name_that_pytest_takes_for_a_tests(package: str) -> None:
+    """It would rewrite the file where a test imports it, and leave bytecode of its own beside what is verified."""
+    files = [path.name for path in (ROOT / package).rglob("*.py")]
+    assert files
+    assert [name for name in files if fnmatch(name, "test_*.py") or fnmatch(name, "*_test.py")] == []
 
 
 # --- the checker
